@@ -1,0 +1,31 @@
+# How our own code is compiled: target_link_libraries(x PRIVATE avfs_options).
+# Third-party code is not: it is taken as it is, warnings off.
+
+add_library(avfs_options INTERFACE)
+target_compile_definitions(avfs_options INTERFACE
+  _WIN32_WINNT=0x0602     # Windows 8: the oldest with all the calls we make
+  WINVER=0x0602
+  WIN32_LEAN_AND_MEAN)
+
+# Assertions stay in optimised builds: a wrong state must stop before it
+# reaches a disk. So no NDEBUG, in any configuration.
+foreach(config RELEASE RELWITHDEBINFO MINSIZEREL)
+  string(REGEX REPLACE "[-/]D *NDEBUG" "" CMAKE_C_FLAGS_${config} "${CMAKE_C_FLAGS_${config}}")
+endforeach()
+
+if(MSVC)
+  target_compile_options(avfs_options INTERFACE /W4 /WX /utf-8)
+  target_compile_definitions(avfs_options INTERFACE _CRT_SECURE_NO_WARNINGS)
+  set(avfs_third_party_options /w)
+else()
+  set(avfs_warnings
+    -Wall -Wextra -Wpedantic -Wshadow
+    # sign: too many to read past; float: mingw's own isnan() trips over it
+    -Wconversion -Wno-sign-conversion -Wno-float-conversion
+    -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wformat=2
+    -Werror)
+  target_compile_options(avfs_options INTERFACE ${avfs_warnings})
+  set(avfs_third_party_options -w -g0)
+  # Nothing of the compiler's own beside our DLL: no libgcc, no winpthread.
+  add_link_options(-static)
+endif()
