@@ -1,0 +1,61 @@
+# What the compilers can find without running anything. A target for each way
+# of looking, and `lint` for all; a source is looked at again when it or one
+# of its headers changed.
+#
+#   lint_analyzer   gcc -fanalyzer: paths that leak, use after free, NULL
+#   lint_locks      clang's thread-safety analysis: who holds which lock
+#   lint_portable   vfs/, store/ and engine/ compile on Linux too
+#   lint_rooms      and none of them includes windows.h
+
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
+  get_target_property(lint_sources avfs_core SOURCES)
+  set(portable_rooms vfs store engine)
+  set(lint_includes
+    "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/src"
+    -isystem "$<TARGET_PROPERTY:sqlite3_headers,INTERFACE_INCLUDE_DIRECTORIES>")
+  set(lint_defines -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN)
+
+  find_program(LINT_CLANG NAMES clang-14 clang
+               DOC "clang, for the thread-safety analysis")
+  find_program(LINT_HOST_GCC NAMES gcc cc DOC "the compiler for this machine")
+
+  # add_lint(analyzer src/a/b.c out_var compiler flags...)
+  function(add_lint kind source stamps_var)
+    file(RELATIVE_PATH short "${PROJECT_SOURCE_DIR}" "${source}")
+    string(REPLACE "/" "_" flat "${short}")
+    set(stamp "${PROJECT_BINARY_DIR}/lint/${kind}_${flat}.ok")
+    add_custom_command(OUTPUT "${stamp}"
+      COMMAND ${ARGN} -MD -MF "${stamp}.d" -MT "${stamp}" "${source}"
+      COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
+      DEPENDS "${source}" DEPFILE "${stamp}.d"
+      COMMENT "lint ${kind}: ${short}" VERBATIM COMMAND_EXPAND_LISTS)
+    set(${stamps_var} ${${stamps_var}} "${stamp}" PARENT_SCOPE)
+  endfunction()
+  file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/lint")
+
+  foreach(source IN LISTS lint_sources)
+    get_filename_component(source "${source}" ABSOLUTE BASE_DIR "${PROJECT_SOURCE_DIR}/src")
+    add_lint(analyzer "${source}" analyzer_stamps
+      "${CMAKE_C_COMPILER}" -std=c17 -O2 -fanalyzer ${avfs_warnings}
+      ${lint_defines} ${lint_includes} -c -o /dev/null)
+    add_lint(locks "${source}" locks_stamps
+      "${LINT_CLANG}" --target=x86_64-w64-mingw32 -std=c17 -fsyntax-only
+      -Wall -Wextra -Wthread-safety -Wthread-safety-beta -Werror
+      ${lint_defines} ${lint_includes})
+    get_filename_component(room "${source}" DIRECTORY)
+    get_filename_component(room "${room}" NAME)
+    if(room IN_LIST portable_rooms)
+      add_lint(portable "${source}" portable_stamps
+        "${LINT_HOST_GCC}" -std=c17 -fsyntax-only ${avfs_warnings} ${lint_includes})
+    endif()
+  endforeach()
+
+  add_custom_target(lint_analyzer DEPENDS ${analyzer_stamps})
+  add_custom_target(lint_locks DEPENDS ${locks_stamps})
+  add_custom_target(lint_portable DEPENDS ${portable_stamps})
+  add_custom_target(lint_rooms
+    COMMAND "${PROJECT_SOURCE_DIR}/cmake/lint_rooms.sh" "${PROJECT_SOURCE_DIR}/src" ${portable_rooms}
+    COMMENT "lint rooms: no windows.h in ${portable_rooms}" VERBATIM)
+  add_custom_target(lint)
+  add_dependencies(lint lint_rooms lint_portable lint_locks lint_analyzer)
+endif()
