@@ -24,7 +24,7 @@
 #include "samples.h"
 
 #define MAX_CONTESTANTS 16
-#define MAX_ROUNDS 25
+#define MAX_ROUNDS      25
 
 typedef struct options {
   const char *mode;
@@ -223,15 +223,16 @@ static void print_commit_table(const result *medians, const int *takes_part) {
   size_t i;
   printf("%-21s %8s %9s %9s %9s %10s %10s %10s  %7s %7s %8s\n", "", "", "p50", "p99", "p99.9",
          "worst", "commits/s", "commits/s", "p50", "p99.9", "durable");
-  printf("%-21s %8s %9s %9s %9s %10s %10s %10s  %7s %7s %8s\n", "contestant", "commits", "us", "us",
-         "us", "us", "", "durable", "x floor", "x floor", "x floor");
+  printf("%-21s %8s %9s %9s %9s %10s %10s %10s  %7s %7s %8s\n", "contestant", "commits", "us",
+         "us", "us", "us", "", "durable", "x floor", "x floor", "x floor");
   for (i = 0; i < contestant_count; i++) {
     const result *r = &medians[i];
     if (!takes_part[i]) continue;
     printf("%-21s %8s %9s %9s %9s %10s %10s %10s  %7s %7s %8s\n", contestants[i].name,
-           grouped(r->commits, b[0], 32), micros(r->p50_ns, b[1], 32), micros(r->p99_ns, b[2], 32),
-           micros(r->p999_ns, b[3], 32), micros(r->max_ns, b[4], 32),
-           grouped(r->commits_per_s, b[5], 32), grouped(r->durable_per_s, b[6], 32),
+           grouped(r->commits, b[0], 32), micros(r->p50_ns, b[1], 32),
+           micros(r->p99_ns, b[2], 32), micros(r->p999_ns, b[3], 32),
+           micros(r->max_ns, b[4], 32), grouped(r->commits_per_s, b[5], 32),
+           grouped(r->durable_per_s, b[6], 32),
            times(r->p50_ns, base == NULL ? NAN : base->p50_ns, b[7], 32),
            times(r->p999_ns, base == NULL ? NAN : base->p999_ns, b[8], 32),
            times(r->durable_per_s, base == NULL ? NAN : base->commits_per_s, b[9], 32));
@@ -282,8 +283,8 @@ static void write_commit_json(const options *o, double flush_us, const result *m
     perror(o->json_path);
     exit(1);
   }
-  fprintf(f, "{\"mode\":\"%s\",\"rounds\":%" PRIu32 ",\"flush_us\":%.0f,\"contestants\":[", o->mode,
-          o->rounds, flush_us);
+  fprintf(f, "{\"mode\":\"%s\",\"rounds\":%" PRIu32 ",\"flush_us\":%.0f,\"contestants\":[",
+          o->mode, o->rounds, flush_us);
   for (i = 0; i < contestant_count; i++) {
     const result *r = &medians[i];
     const char *separator = "";
@@ -329,7 +330,8 @@ static double flush_cost_us(const options *o) {
   double costs[20], start;
   int i;
   snprintf(path, sizeof path, "%s\\bench-flush.tmp", o->folder);
-  file = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+  file =
+      CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
   if (file == INVALID_HANDLE_VALUE) {
     fprintf(stderr, "bench: cannot write in %s\n", o->folder);
     exit(1);
@@ -387,12 +389,13 @@ static int commits_mode(const options *o, double flush_us, int have_asyncvfs) {
 /* reads: a row fills a page of 512 bytes, and the reader's cache holds next
  * to nothing, so that nearly every page asked for is asked of the VFS. */
 #define COLD_ROWS 50000u
-#define READS 20000u
+#define READS     20000u
 
 static void add_rows(sqlite3 *db, const char *table, uint32_t first, uint32_t n) {
   char sql[300];
   snprintf(sql, sizeof sql,
-           "WITH RECURSIVE n(i) AS (VALUES(%" PRIu32 ") UNION ALL SELECT i + 1 FROM n WHERE i < "
+           "WITH RECURSIVE n(i) AS (VALUES(%" PRIu32
+           ") UNION ALL SELECT i + 1 FROM n WHERE i < "
            "%" PRIu32 ") INSERT INTO %s SELECT i, zeroblob(400) FROM n",
            first, first + n - 1, table);
   run_sql(db, sql);
@@ -443,13 +446,13 @@ static int reads_mode(const options *o) {
   snprintf(path, sizeof path, "%s\\bench-reads.db", o->folder);
   database_remove(win32, path);
   writer = database_open(win32, path, 512);
-  run_sql(writer,
-          "CREATE TABLE cold(id INTEGER PRIMARY KEY, body BLOB);"
-          "CREATE TABLE hot(id INTEGER PRIMARY KEY, body BLOB)");
+  run_sql(writer, "CREATE TABLE cold(id INTEGER PRIMARY KEY, body BLOB);"
+                  "CREATE TABLE hot(id INTEGER PRIMARY KEY, body BLOB)");
   add_rows(writer, "cold", 1, COLD_ROWS);
   sqlite3_close(writer);
 
-  printf("%-12s %14s %22s %22s\n", "VFS", "pages queued", "ns/page not queued", "ns/page queued");
+  printf("%-12s %14s %22s %22s\n", "VFS", "pages queued", "ns/page not queued",
+         "ns/page queued");
   reader = open_reader(win32, path);
   read_cost_ns(reader, "cold", COLD_ROWS); /* warms the system's cache */
   printf("%-12s %14s %22s %22s\n", "win32", "-",
@@ -457,7 +460,8 @@ static int reads_mode(const options *o) {
   sqlite3_close(reader);
 
   writer = database_open(ours, path, 512);
-  run_sql(writer, "PRAGMA asyncvfs_max_lag_ms=3600000; PRAGMA asyncvfs_max_queue_bytes=8589934592");
+  run_sql(writer,
+          "PRAGMA asyncvfs_max_lag_ms=3600000; PRAGMA asyncvfs_max_queue_bytes=8589934592");
   reader = open_reader(ours, path);
   for (i = 0; i < sizeof depths / sizeof depths[0] && depths[i] <= o->pages; i++) {
     engine_status status;
@@ -540,7 +544,8 @@ int main(int argc, char **argv) {
   int have_asyncvfs = contestants_register();
   setvbuf(stderr, NULL, _IONBF, 0);
   flush_us = flush_cost_us(&o);
-  printf("SQLite %s, %s, a flush costs %.2f ms\n", sqlite3_libversion(), o.mode, flush_us / 1e3);
+  printf("SQLite %s, %s, a flush costs %.2f ms\n", sqlite3_libversion(), o.mode,
+         flush_us / 1e3);
   fflush(stdout);
   if (strcmp(o.mode, "flush") == 0) return 0;
   if (strcmp(o.mode, "latency") == 0 || strcmp(o.mode, "sustained") == 0) {

@@ -28,8 +28,8 @@ const contestant *contestant_by_vfs(const char *vfs) {
 
 void check(sqlite3 *db, int rc, int expected, const char *doing) {
   if (rc == expected) return;
-  fprintf(stderr, "\nbench: %s: %s (%d)\n", doing, db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(db),
-          rc);
+  fprintf(stderr, "\nbench: %s: %s (%d)\n", doing,
+          db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(db), rc);
   exit(1);
 }
 
@@ -86,8 +86,7 @@ void database_remove(const contestant *c, const char *path) {
 sqlite3 *database_open(const contestant *c, const char *path, int page_size) {
   sqlite3 *db;
   char sql[200];
-  check(NULL,
-        sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, c->vfs),
+  check(NULL, sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, c->vfs),
         SQLITE_OK, path);
   snprintf(sql, sizeof sql,
            "PRAGMA page_size=%d; PRAGMA journal_mode=%s; PRAGMA synchronous=%s; "
@@ -126,9 +125,8 @@ engine_status status_read(const contestant *c, sqlite3 *db) {
   if (json == NULL) check(NULL, sqlite3_open(":memory:", &json), SQLITE_OK, "open");
   pragma = prepare(db, "PRAGMA asyncvfs_status");
   check(db, sqlite3_step(pragma), SQLITE_ROW, "PRAGMA asyncvfs_status");
-  tree = prepare(json,
-                 "SELECT key, atom, path = '$.os_calls' FROM json_tree(?) "
-                 "WHERE type IN ('integer', 'real') AND path IN ('$', '$.os_calls')");
+  tree = prepare(json, "SELECT key, atom, path = '$.os_calls' FROM json_tree(?) "
+                       "WHERE type IN ('integer', 'real') AND path IN ('$', '$.os_calls')");
   sqlite3_bind_value(tree, 1, sqlite3_column_value(pragma, 0));
   while (sqlite3_step(tree) == SQLITE_ROW) {
     const char *key = (const char *)sqlite3_column_text(tree, 0);

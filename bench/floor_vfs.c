@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_BYTES 65536
+#define CHUNK_BYTES    65536
 #define MAX_PATH_BYTES 1040
 
 typedef union chunk chunk;
@@ -39,9 +39,9 @@ struct memory_file {
   chunk **chunks;
   size_t chunk_count, chunk_capacity;
   /* the lock table */
-  int shared;                     /* handles at SHARED or above */
-  const sqlite3_file *writer;     /* the one at RESERVED or above */
-  int pending;                    /* the writer waits for readers to leave */
+  int shared;                 /* handles at SHARED or above */
+  const sqlite3_file *writer; /* the one at RESERVED or above */
+  int pending;                /* the writer waits for readers to leave */
 };
 
 typedef struct floor_handle {
@@ -90,7 +90,8 @@ static int reserve(memory_file *f, sqlite3_int64 size) {
 }
 
 /* Copies into the file, or zeroes it where `from` is NULL. */
-static void fill(memory_file *f, const unsigned char *from, sqlite3_int64 n, sqlite3_int64 offset) {
+static void fill(memory_file *f, const unsigned char *from, sqlite3_int64 n,
+                 sqlite3_int64 offset) {
   while (n > 0) {
     size_t at = (size_t)(offset % CHUNK_BYTES);
     size_t part = CHUNK_BYTES - at;

@@ -34,7 +34,9 @@ samples *samples_create(size_t capacity) {
   return s;
 }
 
-void samples_free(samples *s) { free(s); }
+void samples_free(samples *s) {
+  free(s);
+}
 
 void samples_start(samples *s) {
   s->count = 0;
@@ -48,7 +50,9 @@ void samples_mark(samples *s) {
   s->last_tick = now;
 }
 
-void samples_stop(samples *s) { s->seconds = clock_seconds() - s->seconds; }
+void samples_stop(samples *s) {
+  s->seconds = clock_seconds() - s->seconds;
+}
 
 static int compare_ticks(const void *a, const void *b) {
   const uint64_t *x = a, *y = b;

@@ -55,5 +55,9 @@ static int flush_slowly(long call, int fd) {
   return rc;
 }
 
-int fsync(int fd) { return flush_slowly(SYS_fsync, fd); }
-int fdatasync(int fd) { return flush_slowly(SYS_fdatasync, fd); }
+int fsync(int fd) {
+  return flush_slowly(SYS_fsync, fd);
+}
+int fdatasync(int fd) {
+  return flush_slowly(SYS_fdatasync, fd);
+}
