@@ -148,22 +148,23 @@ static uint64_t choose_seed(void) {
 
 /* ---- when it goes wrong ----------------------------------------------------- */
 
+static bool is_hung(void) {
+  LONG64 elapsed_ms = (LONG64)GetTickCount64() - current.started_ms;
+  return current.test != NULL && elapsed_ms >= (LONG64)limit_s * 1000;
+}
+
 static DWORD WINAPI watch(void *unused) {
   (void)unused;
-  for (;;) {
-    Sleep(100);
-    const char *test = current.test;
-    LONG64 elapsed_ms = (LONG64)GetTickCount64() - current.started_ms;
-    if (test == NULL || elapsed_ms < (LONG64)limit_s * 1000) continue;
-    /* Not through the C library: the test may have died holding its lock. */
-    char message[512];
-    int n = snprintf(message, sizeof message,
-                     "hung: %s/%s still runs after %u s; ending the process\n", current.suite,
-                     test, (unsigned)limit_s);
-    DWORD written;
-    WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), message, (DWORD)n, &written, NULL);
-    TerminateProcess(GetCurrentProcess(), EXIT_HUNG);
-  }
+  while (!is_hung()) Sleep(100);
+  /* Not through the C library: the test may hang holding its lock. */
+  char message[512];
+  int n = snprintf(message, sizeof message,
+                   "hung: %s/%s still runs after %u s; ending the process\n", current.suite,
+                   current.test, (unsigned)limit_s);
+  DWORD written;
+  WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), message, (DWORD)n, &written, NULL);
+  TerminateProcess(GetCurrentProcess(), EXIT_HUNG);
+  return 0;
 }
 
 static LONG WINAPI on_crash(EXCEPTION_POINTERS *info) {
@@ -171,6 +172,7 @@ static LONG WINAPI on_crash(EXCEPTION_POINTERS *info) {
                 current.test ? current.test : "(no test)",
                 (unsigned long)info->ExceptionRecord->ExceptionCode,
                 info->ExceptionRecord->ExceptionAddress);
+  if (getenv("TEST_BACKTRACE") != NULL) return EXCEPTION_CONTINUE_SEARCH;
   TerminateProcess(GetCurrentProcess(), EXIT_CRASHED);
   return EXCEPTION_EXECUTE_HANDLER;
 }

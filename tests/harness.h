@@ -2,7 +2,7 @@
  * values, seeded chance, scratch files, and child processes. CUnit runs it.
  *
  * A suite is a file tests/<room>/test_<file>.c with one function that
- * registers it, named in the table of tests/main.c:
+ * registers it, named in the table of tests/suites.h:
  *
  *   static void read_past_truncate_gives_zeros(void) { CHECK_EQ(n, 0); }
  *   void suite_page_table(void) {
@@ -19,8 +19,10 @@
  * TEST_SEED=n      repeats a random run (every run prints its seed)
  * TEST_LIMIT_S=n   seconds one test may take before the process is ended
  *                  with exit status 3; 180 if not set
+ * TEST_BACKTRACE=1 lets a crash reach the debugger (Wine's prints a backtrace)
  *
- * Exit status: 0 all passed, 1 some failed, 2 wrong use, 3 a test hung.
+ * Exit status: 0 all passed, 1 some failed, 2 wrong use, 3 a test hung,
+ * 4 one crashed.
  */
 #ifndef AVFS_TESTS_HARNESS_H
 #define AVFS_TESTS_HARNESS_H
@@ -31,9 +33,11 @@
 
 #include <CUnit/CUnit.h>
 
+#include "suites.h" /* so that each suite and role has its prototype */
+
 struct sqlite3;
 
-/* ---- the tables of main.c -------------------------------------------- */
+/* ---- the tables, made by main.c from suites.h ----------------- */
 
 typedef struct harness_suite {
   const char *name;

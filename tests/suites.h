@@ -1,0 +1,28 @@
+/* suites.h: the suites, and the parts that child processes play. Adding
+ * either is adding a line here, and its file in CMakeLists.txt. */
+#ifndef AVFS_TESTS_SUITES_H
+#define AVFS_TESTS_SUITES_H
+
+/* SUITE(name): void suite_name(void), run with all.
+ * FAILS(name): fails on purpose; ./dev test runs it by name. */
+#define SUITES      \
+  SUITE(harness)    \
+  FAILS(must_fail)  \
+  FAILS(must_hang)  \
+  FAILS(must_crash)
+
+/* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
+#define ROLES \
+  ROLE(echo)  \
+  ROLE(sleep)
+
+#define SUITE(name) void suite_##name(void);
+#define FAILS(name) void suite_##name(void);
+#define ROLE(name) int role_##name(int argc, char **argv);
+SUITES
+ROLES
+#undef SUITE
+#undef FAILS
+#undef ROLE
+
+#endif
