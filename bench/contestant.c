@@ -125,8 +125,10 @@ engine_status status_read(const contestant *c, sqlite3 *db) {
   if (json == NULL) check(NULL, sqlite3_open(":memory:", &json), SQLITE_OK, "open");
   pragma = prepare(db, "PRAGMA asyncvfs_status");
   check(db, sqlite3_step(pragma), SQLITE_ROW, "PRAGMA asyncvfs_status");
-  tree = prepare(json, "SELECT key, atom, path = '$.os_calls' FROM json_tree(?) "
-                       "WHERE type IN ('integer', 'real') AND path IN ('$', '$.os_calls')");
+  tree =
+      prepare(json, "SELECT key, atom, 0 FROM json_each(?1) WHERE type IN ('integer', 'real') "
+                    "UNION ALL SELECT key, atom, 1 FROM json_tree(?1, '$.os_calls') "
+                    "WHERE type IN ('integer', 'real')");
   sqlite3_bind_value(tree, 1, sqlite3_column_value(pragma, 0));
   while (sqlite3_step(tree) == SQLITE_ROW) {
     const char *key = (const char *)sqlite3_column_text(tree, 0);
