@@ -37,11 +37,15 @@ cat <<TEXT
 
 Imports apt's package index as a desktop program would: $records records, a
 COMMIT for each, into a table with two indexes and a full-text index (FTS5).
-The same program and the same unmodified SQLite, three ways: by SQLite's own
-win32 VFS with synchronous=FULL, by the same in WAL mode with
-synchronous=NORMAL, and by asyncvfs, loaded as an extension. A flush of a file
-takes at least $(awk "BEGIN { print $flush_us / 1000 }") ms for all of them, as on a good disk: slept from outside the
-program, under FlushFileBuffers.
+The same program and the same unmodified SQLite, three ways:
+  win32, FULL          SQLite's own VFS, synchronous=FULL: a commit is on disk
+                       when it returns
+  win32, WAL + NORMAL  the same VFS, journal_mode=WAL, synchronous=NORMAL
+  asyncvfs             loaded as an extension, synchronous=FULL: a commit is in
+                       memory when it returns, and on disk within 0.1 s and the
+                       time of the flushes
+A flush of a file takes at least $(awk "BEGIN { print $flush_us / 1000 }") ms for all of them: slept from outside the
+program, under FlushFileBuffers, so that no cache or RAM disk flatters anyone.
 
 TEXT
 
