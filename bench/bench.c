@@ -475,7 +475,7 @@ static int reads_mode(const options *o) {
 
   writer = database_open(ours, path, 512);
   run_sql(writer,
-          "PRAGMA asyncvfs_max_lag_ms=3600000; PRAGMA asyncvfs_max_queue_bytes=8589934592");
+          "PRAGMA asyncvfs_max_lag_ms=60000; PRAGMA asyncvfs_max_queue_bytes=8589934592");
   reader = open_reader(ours, path);
   for (i = 0; i < sizeof depths / sizeof depths[0] && depths[i] <= o->pages; i++) {
     engine_status status;

@@ -119,12 +119,21 @@ engine_status status_read(const contestant *c, sqlite3 *db) {
   };
   static sqlite3 *json; /* SQLite itself takes the JSON apart */
   engine_status status;
-  sqlite3_stmt *pragma, *tree;
+  sqlite3_stmt *pragma, *mode, *tree;
   memset(&status, 0, sizeof status);
   if (strcmp(c->vfs, "asyncvfs") != 0) return status;
   if (json == NULL) check(NULL, sqlite3_open(":memory:", &json), SQLITE_OK, "open");
   pragma = prepare(db, "PRAGMA asyncvfs_status");
   check(db, sqlite3_step(pragma), SQLITE_ROW, "PRAGMA asyncvfs_status");
+  mode = prepare(json, "SELECT ?1 ->> 'mode'");
+  sqlite3_bind_value(mode, 1, sqlite3_column_value(pragma, 0));
+  check(json, sqlite3_step(mode), SQLITE_ROW, "the status's mode");
+  if (sqlite3_stricmp((const char *)sqlite3_column_text(mode, 0), "ours") != 0) {
+    fprintf(stderr, "\nbench: asyncvfs passes this database through: %s\n",
+            (const char *)sqlite3_column_text(pragma, 0));
+    exit(1);
+  }
+  sqlite3_finalize(mode);
   tree =
       prepare(json, "SELECT key, atom, 0 FROM json_each(?1) WHERE type IN ('integer', 'real') "
                     "UNION ALL SELECT key, atom, 1 FROM json_tree(?1, '$.os_calls') "
