@@ -17,6 +17,9 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
 
   find_program(LINT_CLANG NAMES clang-14 clang
                DOC "clang, for the thread-safety analysis")
+  if(NOT LINT_CLANG)
+    set(LINT_CLANG clang-14)  # ./dev test installs it after ./dev build configured
+  endif()
   find_program(LINT_HOST_GCC NAMES gcc cc DOC "the compiler for this machine")
 
   # add_lint(analyzer src/a/b.c out_var compiler flags...)

@@ -28,22 +28,13 @@ if(EXISTS "${ASYNCVFS_THIRD_PARTY}/sqlite/sqlite3.c")
   target_compile_options(sqlite3 PRIVATE ${avfs_third_party_options})
   target_link_libraries(sqlite3 PUBLIC sqlite3_headers)
 
-  # The stock shell, over that DLL, and a second, older stock SQLite that is
-  # one program with its shell: what two different builds make of one file.
-  if(EXISTS "${sqlite_old_dir}/shell.c")
-    add_executable(sqlite3_shell "${sqlite_old_dir}/shell.c")
-    set_target_properties(sqlite3_shell PROPERTIES OUTPUT_NAME sqlite3 C_EXTENSIONS ON)
-    target_compile_definitions(sqlite3_shell PRIVATE ${sqlite_features})
-    target_compile_options(sqlite3_shell PRIVATE ${avfs_third_party_options})
-    target_link_libraries(sqlite3_shell PRIVATE sqlite3)
-
-    add_executable(sqlite3_old EXCLUDE_FROM_ALL
-      "${sqlite_old_dir}/shell.c" "${sqlite_old_dir}/sqlite3.c")
-    set_target_properties(sqlite3_old PROPERTIES OUTPUT_NAME sqlite3-3.40.1 C_EXTENSIONS ON)
-    target_include_directories(sqlite3_old PRIVATE "${sqlite_old_dir}")
-    target_compile_definitions(sqlite3_old PRIVATE ${sqlite_features})
-    target_compile_options(sqlite3_old PRIVATE ${avfs_third_party_options})
-  endif()
+  # The stock shell: one program with the older SQLite that it belongs to, so
+  # that two versions of stock SQLite have a say on every database.
+  add_executable(sqlite3_shell "${sqlite_old_dir}/shell.c" "${sqlite_old_dir}/sqlite3.c")
+  set_target_properties(sqlite3_shell PROPERTIES OUTPUT_NAME sqlite3 C_EXTENSIONS ON)
+  target_include_directories(sqlite3_shell PRIVATE "${sqlite_old_dir}")
+  target_compile_definitions(sqlite3_shell PRIVATE ${sqlite_features})
+  target_compile_options(sqlite3_shell PRIVATE ${avfs_third_party_options})
 
   # The framework and its Basic interface, as the harness uses them.
   add_library(cunit STATIC EXCLUDE_FROM_ALL

@@ -1,0 +1,83 @@
+/* asyncvfs.h: an SQLite VFS for Windows that commits to memory and writes behind.
+ *
+ *   asyncvfs_register(NULL, 0, message, sizeof message);
+ *   sqlite3_open_v2("app.db", &db, flags, "asyncvfs");
+ *   ...                                        COMMIT returns at memory speed
+ *   asyncvfs_flush(NULL, ASYNCVFS_FOREVER);    all of it is on the disk now
+ *
+ * After a power cut or a kill at any moment, stock SQLite opens the database and
+ * finds the state after some prefix of its commits. Without a flush the commits
+ * of the last moments (max_lag_ms, default 100 ms, and the time of a flush) may be
+ * missing; none in between.
+ *
+ * All functions may be called from any thread. Strings are UTF-8. Result codes are
+ * SQLite's; 0 is SQLITE_OK.
+ */
+#ifndef ASYNCVFS_H
+#define ASYNCVFS_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef _WIN32
+# define ASYNCVFS_CALL __cdecl
+#else
+# define ASYNCVFS_CALL
+#endif
+
+/* A timeout that does not end. */
+#define ASYNCVFS_FOREVER (-1)
+
+/* Flags of asyncvfs_register. */
+#define ASYNCVFS_MAKE_DEFAULT 1u   /* databases opened without a VFS name use it */
+
+/* Registers the VFS "asyncvfs" with an SQLite of this process; again is fine.
+ *
+ * sqlite_module  HMODULE of the SQLite to serve; NULL: the one that is loaded as
+ *                 sqlite3.dll, e_sqlite3.dll or winsqlite3.dll, or is part of the
+ *                 program and exported by it.
+ * flags           0 or ASYNCVFS_MAKE_DEFAULT.
+ * message         receives an English sentence when the answer is not SQLITE_OK,
+ *                 or ""; message_bytes is its room. NULL and 0 are fine.
+ *
+ * SQLITE_NOTFOUND  no SQLite in this process, or one that exports no functions
+ *                  (SQLite.Interop.dll: use its load_extension instead)
+ * SQLITE_ERROR     it is older than 3.35.0, or its default VFS is not win32
+ * SQLITE_MISUSE    another SQLite of this process is served already
+ * SQLITE_NOMEM
+ *
+ * The library stays loaded until the process ends. */
+int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *message,
+                                    int message_bytes);
+
+/* Takes the VFS away again. SQLITE_BUSY while a database is open through it. */
+int ASYNCVFS_CALL asyncvfs_unregister(void);
+
+/* Returns when all commits made so far to this database are durable: they survive
+ * a power cut. path is the database's name as SQLite knows it (an absolute path:
+ * sqlite3_db_filename); NULL: all databases that are open through the VFS.
+ *
+ * timeout_ms      0 or more milliseconds for each database, or ASYNCVFS_FOREVER
+ *
+ * SQLITE_OK        durable; also for a database that is passed through
+ * SQLITE_NOTFOUND  no database of this path is open
+ * SQLITE_BUSY      the time is up
+ * SQLITE_FULL, SQLITE_IOERR_x   the disk refuses: with ASYNCVFS_FOREVER after several
+ *                  failures in a row. The commits stay in memory, readable, and are
+ *                  tried again; do not repeat them. */
+int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms);
+
+/* Writes the status of an open database as a JSON object, as PRAGMA asyncvfs_status
+ * does, with a terminating zero. SQLITE_TOOBIG when `bytes` are not enough: nothing
+ * is written then. SQLITE_NOTFOUND, SQLITE_NOMEM. */
+int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes);
+
+/* "major.minor.patch"; static. */
+const char *ASYNCVFS_CALL asyncvfs_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

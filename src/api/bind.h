@@ -1,0 +1,14 @@
+/* bind.h: which SQLite this library serves (host.c). */
+#ifndef AVFS_BIND_H
+#define AVFS_BIND_H
+
+#include "api/host.h"
+
+/* Serves the SQLite behind this table, which sqlite3_load_extension handed over. */
+int avfs_bind_table(const sqlite3_api_routines *table, char *message, int bytes);
+/* Serves the SQLite of this module; NULL: finds it. */
+int avfs_bind_module(void *module, char *message, int bytes);
+/* Registers the VFS over the bound SQLite's win32. */
+int avfs_bind_register(int make_default, char *message, int bytes);
+
+#endif

@@ -1,0 +1,19 @@
+/* host.h: the SQLite that this library serves.
+ *
+ * Every sqlite3_xxx() in the library goes through sqlite3ext.h's table of
+ * function pointers, since the host may be any SQLite: it came with
+ * sqlite3_load_extension, or host.c filled the table from a module's exports.
+ * The table is set before the VFS is registered and never changes after.
+ */
+#ifndef AVFS_HOST_H
+#define AVFS_HOST_H
+
+#include "sqlite3ext.h"
+SQLITE_EXTENSION_INIT3
+
+/* Newer than the oldest SQLite served, 3.35.0. */
+#ifndef SQLITE_IOCAP_SUBPAGE_READ
+# define SQLITE_IOCAP_SUBPAGE_READ 0x00008000
+#endif
+
+#endif

@@ -1,0 +1,510 @@
+/* batch.c: see batch.h. */
+#include "engine/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/host.h"
+#include "engine/batch_journal.h"
+#include "win32/heap.h"
+
+/* What a state has come to. */
+enum { GO_ON, WAIT };
+
+int avfs_batch_is_open(const avfs_batch *b) { return b->valid; }
+
+/* ---- the set of pages ---------------------------------------------------- */
+
+static int by_pgno(const void *a, const void *b) {
+  uint32_t x = (*(avfs_page *const *)a)->pgno, y = (*(avfs_page *const *)b)->pgno;
+  return (x > y) - (x < y);
+}
+
+static int bit_is_set(const uint32_t *bits, uint32_t i) { return bits[i / 32] >> (i % 32) & 1; }
+
+/* Sorts the pages, and picks those whose pre-image the journal needs: they are
+ * on the disk now, and have no record yet. */
+static int gather(avfs_batch *b) {
+  uint32_t n = b->input.pages->count, lock_pgno = avfs_lock_byte_pgno(b->page_bytes);
+  avfs_page *p;
+  b->set.count = b->journaled_set.count = 0;
+  b->set.page_bytes = b->journaled_set.page_bytes = b->page_bytes;
+  b->set.file_bytes = b->input.file_bytes;
+  avfs_free(b->set.pages);
+  avfs_free(b->journaled_set.pages);
+  b->set.pages = avfs_alloc((n + 1) * sizeof *b->set.pages);
+  b->journaled_set.pages = avfs_alloc((n + 1) * sizeof *b->set.pages);
+  if (b->set.pages == NULL || b->journaled_set.pages == NULL) return SQLITE_NOMEM;
+  for (p = b->input.pages->first; p != NULL; p = p->next) b->set.pages[b->set.count++] = p;
+  qsort(b->set.pages, n, sizeof *b->set.pages, by_pgno);
+  for (uint32_t i = 0; i < n; i++) {
+    p = b->set.pages[i];
+    if (p->pgno > b->before_pages) break;
+    if (p->pgno == lock_pgno) continue;
+    if (b->journaled != NULL && bit_is_set(b->journaled, p->pgno)) continue;
+    b->journaled_set.pages[b->journaled_set.count++] = p;
+  }
+  return SQLITE_OK;
+}
+
+static void release_set(avfs_batch *b) {
+  avfs_free(b->set.pages);
+  avfs_free(b->journaled_set.pages);
+  b->set.pages = b->journaled_set.pages = NULL;
+  b->set.count = b->journaled_set.count = 0;
+}
+
+/* ---- the steps ----------------------------------------------------------- */
+
+static int flush(avfs_batch *b, avfs_file *f) {
+  b->counters.flushes++;
+  return b->io->flush(f);
+}
+
+static void op_done(avfs_op *op) {
+  avfs_batch *b = (avfs_batch *)((char *)op - offsetof(avfs_batch, op));
+  b->step = AVFS_STEP_DONE;
+  b->resume(b);
+}
+
+/* Room for n bytes in b->small. */
+static int small_buffer(avfs_batch *b, uint32_t n) {
+  if (b->small_room >= n) return SQLITE_OK;
+  avfs_free(b->small);
+  b->small = avfs_alloc(n);
+  b->small_room = b->small == NULL ? 0 : n;
+  return b->small == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+/* Starts writing n bytes of b->small to the journal. */
+static int write_small(avfs_batch *b, uint32_t n, uint64_t offset) {
+  b->op.file = b->journal;
+  b->op.data = b->small;
+  b->op.bytes = n;
+  b->op.offset = offset;
+  b->op.done = op_done;
+  b->step = AVFS_STEP_IN_FLIGHT;
+  b->counters.journal_bytes += n;
+  b->io->write(&b->op);
+  return WAIT;
+}
+
+static void pump_finished(avfs_pump *p) {
+  avfs_batch *b = (avfs_batch *)((char *)p - offsetof(avfs_batch, pump));
+  b->step = AVFS_STEP_DONE;
+  b->resume(b);
+}
+
+/* A journal of ours is void between batches. One that was found there may not
+ * be, on the medium: a zeroed header of stock SQLite's PERSIST need not have
+ * been flushed. So what was found is cut to nothing first. */
+int avfs_batch_open_journal(avfs_batch *b) {
+  uint64_t size = 0;
+  int rc;
+  if (b->journal != NULL) return SQLITE_OK;
+  rc = b->io->open(b->journal_path, AVFS_OPEN_CREATE, &b->journal);
+  if (rc != SQLITE_OK) return rc;
+  rc = b->io->size(b->journal, &size);
+  if (rc == SQLITE_OK && size > 0) {
+    rc = b->io->resize(b->journal, 0);
+    if (rc == SQLITE_OK) rc = flush(b, b->journal);
+  }
+  if (rc != SQLITE_OK) {
+    b->io->close(b->journal);
+    b->journal = NULL;
+  }
+  return rc;
+}
+
+static int state_open(avfs_batch *b) {
+  int rc = SQLITE_OK;
+  if (b->valid) {
+    b->segment_at = avfs_segment_after(b->segment_end);
+  } else {
+    rc = avfs_batch_open_journal(b);
+    if (rc == SQLITE_OK) rc = b->io->size(b->db, &b->before_bytes);
+    b->disk_bytes = b->before_bytes;
+    b->before_pages = (uint32_t)((b->before_bytes + b->page_bytes - 1) / b->page_bytes);
+    b->segment_at = 0;
+  }
+  if (rc == SQLITE_OK && b->input.more && b->journaled == NULL) {
+    b->journaled = avfs_alloc_zero((b->before_pages / 32 + 1) * sizeof *b->journaled);
+    if (b->journaled == NULL) rc = SQLITE_NOMEM;
+  }
+  if (rc == SQLITE_OK) rc = gather(b);
+  return rc;
+}
+
+/* Pages that fit in a slot's buffer as records. */
+static uint32_t records_fit(void *work, uint32_t first) {
+  const avfs_batch *b = work;
+  uint32_t most = AVFS_PUMP_BUFFER / avfs_record_bytes(b->page_bytes);
+  uint32_t left = b->journaled_set.count - first;
+  return left < most ? left : most;
+}
+
+/* Reads the slot's pages run by run, as the disk has them, makes records of
+ * them, and writes these to their place in the journal. */
+static int journal_step(avfs_slot *s) {
+  avfs_batch *b = s->pump->work;
+  const avfs_page_set *set = &b->journaled_set;
+  uint32_t unit = b->page_bytes, record = avfs_record_bytes(unit), i;
+  if (s->count > 0 && s->at < s->count) {   /* a run has been read */
+    uint32_t want = s->run * unit;
+    if (s->op.transferred < want) {   /* past the end of the file: zeros */
+      memset(s->stage + s->op.transferred, 0, want - s->op.transferred);
+    }
+    for (i = 0; i < s->run; i++, s->at++) {
+      avfs_journal_record(s->buffer + (size_t)s->at * record, set->pages[s->first + s->at]->pgno,
+                          s->stage + (size_t)i * unit, unit, b->nonce);
+    }
+    if (s->at == s->count) {
+      s->op.file = b->journal;
+      s->op.data = s->buffer;
+      s->op.bytes = s->count * record;
+      s->op.offset = b->segment_at + AVFS_SECTOR + (uint64_t)s->first * record;
+      b->io->write(&s->op);
+      return 1;
+    }
+  } else if (!avfs_pump_claim(s, set->count, records_fit)) {
+    return 0;
+  }
+  i = s->first + s->at;
+  s->run = avfs_page_run(set, i, AVFS_PUMP_BUFFER);
+  if (s->run > s->count - s->at) s->run = s->count - s->at;
+  s->op.file = b->db;
+  s->op.data = s->stage;
+  s->op.bytes = s->run * unit;
+  s->op.offset = (uint64_t)(set->pages[i]->pgno - 1) * unit;
+  b->io->read(&s->op);
+  return 1;
+}
+
+/* The journal is sized before it is written: its exact length makes a stale
+ * tail impossible, and appended overlapped writes would not overlap. */
+static int state_journal(avfs_batch *b, int *wait_out) {
+  uint32_t n = b->journaled_set.count;
+  uint64_t length;
+  int rc;
+  if (b->step == AVFS_STEP_DONE) {
+    b->counters.journal_bytes += (uint64_t)n * avfs_record_bytes(b->page_bytes);
+    return avfs_pump_result(&b->pump, &b->os_error);
+  }
+  b->segment_end = b->segment_at + AVFS_SECTOR + (uint64_t)n * avfs_record_bytes(b->page_bytes);
+  length = b->input.super == NULL ? avfs_journal_length(b->segment_end)
+                                  : avfs_segment_after(b->segment_end) + strlen(b->input.super) + 20;
+  rc = b->io->resize(b->journal, length);
+  if (rc != SQLITE_OK) return rc;
+  sqlite3_randomness(sizeof b->nonce, &b->nonce);   /* a fresh one each time */
+  b->pump.work = b;
+  b->pump.finished = pump_finished;
+  b->step = AVFS_STEP_IN_FLIGHT;
+  *wait_out = WAIT;
+  rc = avfs_pump_start(&b->pump, journal_step);
+  if (rc != SQLITE_OK) *wait_out = GO_ON;
+  return rc;
+}
+
+static int state_super(avfs_batch *b, int *wait_out) {
+  uint32_t n;
+  int rc;
+  if (b->input.super == NULL) return SQLITE_OK;
+  if (b->step == AVFS_STEP_DONE) return b->op.rc;
+  n = (uint32_t)strlen(b->input.super);
+  rc = small_buffer(b, n + 20);
+  if (rc != SQLITE_OK) return rc;
+  n = avfs_super_record(b->small, b->input.super, n, b->page_bytes);
+  *wait_out = write_small(b, n, avfs_segment_after(b->segment_end));
+  return SQLITE_OK;
+}
+
+static int state_header(avfs_batch *b, int *wait_out) {
+  int rc;
+  if (b->step == AVFS_STEP_DONE) return b->op.rc;
+  rc = small_buffer(b, AVFS_SECTOR);
+  if (rc != SQLITE_OK) return rc;
+  avfs_journal_header(b->small, b->journaled_set.count, b->nonce, b->before_pages, b->page_bytes);
+  b->valid = 1;
+  *wait_out = write_small(b, AVFS_SECTOR, b->segment_at);
+  return SQLITE_OK;
+}
+
+/* From here on the segment is needed to undo the batch. */
+static int remember_segment(avfs_batch *b) {
+  uint32_t i;
+  if (b->journaled == NULL) return SQLITE_OK;
+  if (b->segment_count == b->segment_room) {
+    uint32_t room = b->segment_room * 2 + 16;
+    uint64_t *more = avfs_alloc(room * sizeof *more);
+    if (more == NULL) return SQLITE_NOMEM;
+    if (b->segment_count > 0) memcpy(more, b->segments, b->segment_count * sizeof *more);
+    avfs_free(b->segments);
+    b->segments = more;
+    b->segment_room = room;
+  }
+  b->segments[b->segment_count++] = b->segment_at;
+  for (i = 0; i < b->journaled_set.count; i++) {
+    uint32_t pgno = b->journaled_set.pages[i]->pgno;
+    b->journaled[pgno / 32] |= 1u << (pgno % 32);
+  }
+  return SQLITE_OK;
+}
+
+/* The file gets its new length before the writes: one that extends the file
+ * would complete synchronously. */
+static int state_pages(avfs_batch *b, int *wait_out) {
+  uint32_t i;
+  int rc = SQLITE_OK;
+  if (b->step == AVFS_STEP_DONE) {
+    rc = avfs_pump_result(&b->pump, &b->os_error);
+    if (rc != SQLITE_OK) return rc;
+    for (i = 0; i < b->set.count;) {
+      uint32_t run = avfs_page_run(&b->set, i, AVFS_PUMP_BUFFER);
+      b->counters.coalesced_pages += run - 1;
+      i += run;
+    }
+    b->counters.pages_written += b->set.count;
+    b->counters.database_bytes += (uint64_t)b->set.count * b->page_bytes;
+    return SQLITE_OK;
+  }
+  if (b->input.file_bytes > b->disk_bytes) {
+    rc = b->io->resize(b->db, b->input.file_bytes);
+    if (rc != SQLITE_OK) return rc;
+    b->disk_bytes = b->input.file_bytes;
+  }
+  b->writer.db = b->db;
+  b->writer.set = &b->set;
+  b->pump.finished = pump_finished;
+  b->step = AVFS_STEP_IN_FLIGHT;
+  *wait_out = WAIT;
+  rc = avfs_page_writer_start(&b->writer, &b->pump);
+  if (rc != SQLITE_OK) *wait_out = GO_ON;
+  return rc;
+}
+
+static int state_void(avfs_batch *b, int *wait_out) {
+  enum { HEADER_FIELDS = 28 };
+  int rc;
+  if (b->step == AVFS_STEP_DONE) return b->op.rc;
+  rc = small_buffer(b, HEADER_FIELDS);
+  if (rc != SQLITE_OK) return rc;
+  memset(b->small, 0, HEADER_FIELDS);
+  *wait_out = write_small(b, HEADER_FIELDS, 0);
+  return SQLITE_OK;
+}
+
+static void forget_transaction(avfs_batch *b) {
+  b->valid = 0;
+  b->segment_count = 0;
+  avfs_free(b->journaled);
+  b->journaled = NULL;
+}
+
+static int state_cut(avfs_batch *b) {
+  int rc;
+  if (b->disk_bytes <= b->input.file_bytes) return SQLITE_OK;
+  rc = b->io->resize(b->db, b->input.file_bytes);
+  if (rc == SQLITE_OK) b->disk_bytes = b->input.file_bytes;
+  return rc;
+}
+
+/* ---- the machine --------------------------------------------------------- */
+
+static avfs_batch_state state_after(const avfs_batch *b) {
+  switch (b->state) {
+    case AVFS_BATCH_OPEN:
+      /* A further segment whose pages all have records needs no new one. */
+      if (b->valid && b->journaled_set.count == 0 && b->input.super == NULL) {
+        return AVFS_BATCH_PAGES;
+      }
+      return AVFS_BATCH_JOURNAL;
+    case AVFS_BATCH_PAGES:
+      return b->input.more && !b->input.flush_pages ? AVFS_BATCH_IDLE : AVFS_BATCH_PAGES_FLUSH;
+    case AVFS_BATCH_PAGES_FLUSH:
+      return b->input.more ? AVFS_BATCH_IDLE : AVFS_BATCH_VOID;
+    case AVFS_BATCH_CUT:
+      return AVFS_BATCH_IDLE;
+    default:
+      return b->state + 1;
+  }
+}
+
+/* Where to begin again after a failure: a failed flush may have lost what the
+ * state before it wrote. */
+static avfs_batch_state state_again(const avfs_batch *b) {
+  switch (b->state) {
+    case AVFS_BATCH_JOURNAL_FLUSH: return AVFS_BATCH_JOURNAL;
+    case AVFS_BATCH_HEADER_FLUSH: return AVFS_BATCH_HEADER;
+    case AVFS_BATCH_PAGES_FLUSH: return AVFS_BATCH_PAGES;
+    case AVFS_BATCH_VOID_FLUSH: return AVFS_BATCH_VOID;
+    default: return b->state;
+  }
+}
+
+void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t page_bytes) {
+  b->rc = SQLITE_OK;
+  b->os_error = 0;
+  b->step = AVFS_STEP_NEW;
+  if (input == NULL) return;   /* again, from state_again() */
+  assert(b->state == AVFS_BATCH_IDLE);
+  b->input = *input;
+  if (!b->valid) b->page_bytes = page_bytes;
+  b->state = AVFS_BATCH_OPEN;
+}
+
+int avfs_batch_run(avfs_batch *b) {
+  while (b->state != AVFS_BATCH_IDLE) {
+    int rc = SQLITE_OK, wait = GO_ON;
+    if (b->step == AVFS_STEP_IN_FLIGHT) return 0;   /* woken for another reason */
+    switch (b->state) {
+      case AVFS_BATCH_IDLE: break;
+      case AVFS_BATCH_OPEN: rc = state_open(b); break;
+      case AVFS_BATCH_JOURNAL: rc = state_journal(b, &wait); break;
+      case AVFS_BATCH_SUPER: rc = state_super(b, &wait); break;
+      case AVFS_BATCH_JOURNAL_FLUSH: rc = flush(b, b->journal); break;
+      case AVFS_BATCH_HEADER: rc = state_header(b, &wait); break;
+      case AVFS_BATCH_HEADER_FLUSH:
+        rc = flush(b, b->journal);
+        if (rc == SQLITE_OK) rc = remember_segment(b);
+        break;
+      case AVFS_BATCH_PAGES: rc = state_pages(b, &wait); break;
+      case AVFS_BATCH_PAGES_FLUSH: rc = flush(b, b->db); break;
+      case AVFS_BATCH_VOID: rc = state_void(b, &wait); break;
+      case AVFS_BATCH_VOID_FLUSH:
+        rc = flush(b, b->journal);
+        if (rc == SQLITE_OK) forget_transaction(b);
+        break;
+      case AVFS_BATCH_CUT: rc = state_cut(b); break;
+    }
+    if (wait == WAIT) return 0;
+    if (rc != SQLITE_OK) {
+      b->rc = rc;
+      if (b->os_error == 0 && b->step == AVFS_STEP_DONE) b->os_error = b->op.os_error;
+      if (b->os_error == 0) b->os_error = b->io->os_error();
+      b->state = state_again(b);
+      b->step = AVFS_STEP_NEW;
+      return 1;
+    }
+    b->state = state_after(b);
+    b->step = AVFS_STEP_NEW;
+  }
+  release_set(b);
+  if (!b->valid) b->counters.batches++;
+  return 1;
+}
+
+/* ---- undo, by a thread of the application -------------------------------- */
+
+static void undo_done(avfs_op *op) {
+  avfs_batch *b = (avfs_batch *)((char *)op - offsetof(avfs_batch, op));
+  avfs_lock_enter(&b->undo_lock);
+  b->undo_op_done = 1;
+  avfs_cond_wake_all(&b->undo_cond);
+  avfs_lock_leave(&b->undo_lock);
+}
+
+/* Reads or writes and waits. A read answers SQLITE_IOERR_SHORT_READ when the
+ * file is too short. */
+static int transfer(avfs_batch *b, void (*how)(avfs_op *), avfs_file *f, void *p, uint32_t n,
+                    uint64_t offset) {
+  b->op.file = f;
+  b->op.data = p;
+  b->op.bytes = n;
+  b->op.offset = offset;
+  b->op.done = undo_done;
+  avfs_lock_enter(&b->undo_lock);
+  b->undo_op_done = 0;
+  avfs_lock_leave(&b->undo_lock);
+  how(&b->op);
+  avfs_lock_enter(&b->undo_lock);
+  while (!b->undo_op_done) avfs_cond_wait(&b->undo_cond, &b->undo_lock, AVFS_FOREVER);
+  avfs_lock_leave(&b->undo_lock);
+  b->os_error = b->op.os_error;
+  if (b->op.rc == SQLITE_OK && b->op.transferred < n) return SQLITE_IOERR_SHORT_READ;
+  return b->op.rc;
+}
+
+/* Writes the pre-images of one segment back, neighbours together. buffer has
+ * 2 * AVFS_PUMP_BUFFER bytes. */
+static int undo_segment(avfs_batch *b, uint64_t segment_at, unsigned char *buffer) {
+  uint32_t unit = b->page_bytes, record = avfs_record_bytes(unit);
+  uint32_t most = AVFS_PUMP_BUFFER / record, left, i, run;
+  unsigned char *pages = buffer + AVFS_PUMP_BUFFER;
+  uint64_t at = segment_at + AVFS_SECTOR;
+  int rc = transfer(b, b->io->read, b->journal, buffer, AVFS_SECTOR, segment_at);
+  left = avfs_get4(buffer + 8);
+  while (rc == SQLITE_OK && left > 0) {
+    uint32_t n = left < most ? left : most;
+    rc = transfer(b, b->io->read, b->journal, buffer, n * record, at);
+    for (i = 0; rc == SQLITE_OK && i < n; i += run) {
+      uint32_t first = avfs_get4(buffer + (size_t)i * record);
+      for (run = 0; i + run < n; run++) {
+        const unsigned char *r = buffer + (size_t)(i + run) * record;
+        if (avfs_get4(r) != first + run) break;
+        memcpy(pages + (size_t)run * unit, r + 4, unit);
+      }
+      rc = transfer(b, b->io->write, b->db, pages, run * unit, (uint64_t)(first - 1) * unit);
+    }
+    at += (uint64_t)n * record;
+    left -= n;
+  }
+  return rc;
+}
+
+int avfs_batch_undo(avfs_batch *b) {
+  unsigned char *buffer;
+  uint32_t i;
+  int rc = SQLITE_OK;
+  if (!b->valid) {
+    b->state = AVFS_BATCH_IDLE;
+    forget_transaction(b);
+    release_set(b);
+    return SQLITE_OK;
+  }
+  buffer = avfs_alloc(2 * AVFS_PUMP_BUFFER);
+  if (buffer == NULL) return SQLITE_NOMEM;
+  for (i = 0; rc == SQLITE_OK && i < b->segment_count; i++) {
+    rc = undo_segment(b, b->segments[i], buffer);
+  }
+  if (rc == SQLITE_OK) rc = b->io->resize(b->db, b->before_bytes);
+  if (rc == SQLITE_OK) rc = flush(b, b->db);
+  if (rc == SQLITE_OK) {
+    memset(buffer, 0, AVFS_SECTOR);
+    rc = transfer(b, b->io->write, b->journal, buffer, AVFS_SECTOR, 0);
+  }
+  if (rc == SQLITE_OK) rc = flush(b, b->journal);
+  avfs_free(buffer);
+  if (rc != SQLITE_OK) return rc;
+  b->disk_bytes = b->before_bytes;
+  b->state = AVFS_BATCH_IDLE;
+  forget_transaction(b);
+  release_set(b);
+  return SQLITE_OK;
+}
+
+int avfs_batch_remove_journal(avfs_batch *b) {
+  int rc = SQLITE_OK;
+  assert(!b->valid);
+  if (b->journal != NULL) rc = b->io->remove(b->journal);
+  b->journal = NULL;
+  return rc;
+}
+
+void avfs_batch_abandon(avfs_batch *b) {
+  if (b->journal != NULL) b->io->close(b->journal);
+  b->journal = NULL;
+  b->state = AVFS_BATCH_IDLE;
+  forget_transaction(b);
+  release_set(b);
+}
+
+void avfs_batch_trim(avfs_batch *b) {
+  avfs_pump_free(&b->pump);
+  avfs_free(b->small);
+  b->small = NULL;
+  b->small_room = 0;
+  avfs_free(b->segments);
+  b->segments = NULL;
+  b->segment_room = 0;
+}

@@ -1,0 +1,94 @@
+/* pump.c: see pump.h. */
+#include "engine/pump.h"
+
+#include "api/host.h"
+#include "win32/heap.h"
+
+static void slot_ended(avfs_slot *s) {
+  avfs_pump *p = s->pump;
+  int busy;
+  avfs_lock_enter(&p->lock);
+  busy = --p->busy;
+  avfs_lock_leave(&p->lock);
+  if (busy == 0) p->finished(p);
+}
+
+static void op_done(avfs_op *op) {
+  avfs_slot *s = (avfs_slot *)((char *)op - offsetof(avfs_slot, op));
+  avfs_pump *p = s->pump;
+  if (op->rc != SQLITE_OK) {
+    avfs_lock_enter(&p->lock);
+    if (p->rc == SQLITE_OK) {
+      p->rc = op->rc;
+      p->os_error = op->os_error;
+    }
+    avfs_lock_leave(&p->lock);
+    slot_ended(s);
+  } else if (!p->step(s)) {
+    slot_ended(s);
+  }
+}
+
+static int get_buffers(avfs_pump *p) {
+  int i;
+  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
+    avfs_slot *s = &p->slots[i];
+    if (s->buffer == NULL) s->buffer = avfs_alloc(2 * AVFS_PUMP_BUFFER);
+    if (s->buffer == NULL) return SQLITE_NOMEM;
+    s->stage = s->buffer + AVFS_PUMP_BUFFER;
+  }
+  return SQLITE_OK;
+}
+
+int avfs_pump_start(avfs_pump *p, int (*step)(avfs_slot *s)) {
+  int i;
+  int rc = get_buffers(p);
+  if (rc != SQLITE_OK) return rc;
+  p->step = step;
+  avfs_lock_enter(&p->lock);
+  p->busy = AVFS_PUMP_SLOTS;   /* so finished() waits for the last to be started */
+  p->next = 0;
+  p->rc = SQLITE_OK;
+  p->os_error = 0;
+  avfs_lock_leave(&p->lock);
+  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
+    avfs_slot *s = &p->slots[i];
+    s->pump = p;
+    s->op.done = op_done;
+    s->count = 0;
+    if (!step(s)) slot_ended(s);
+  }
+  return SQLITE_OK;
+}
+
+int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, uint32_t first)) {
+  avfs_pump *p = s->pump;
+  int claimed = 0;
+  avfs_lock_enter(&p->lock);
+  if (p->rc == SQLITE_OK && p->next < total) {
+    s->first = p->next;
+    s->count = fit(p->work, s->first);
+    s->at = 0;
+    p->next += s->count;
+    claimed = 1;
+  }
+  avfs_lock_leave(&p->lock);
+  return claimed;
+}
+
+int avfs_pump_result(avfs_pump *p, uint32_t *os_error_out) {
+  int rc;
+  avfs_lock_enter(&p->lock);
+  rc = p->rc;
+  *os_error_out = p->os_error;
+  avfs_lock_leave(&p->lock);
+  return rc;
+}
+
+void avfs_pump_free(avfs_pump *p) {
+  int i;
+  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
+    avfs_free(p->slots[i].buffer);
+    p->slots[i].buffer = NULL;
+  }
+}

@@ -1,0 +1,287 @@
+/* backlog.c: when commits go to the disk.
+ *
+ * The store's task looks at what there is, does it, and says when to look again:
+ *
+ *             dirty and due: freeze              over, well
+ *    NONE -------------------------> ACTIVE ----------------> NONE, durable
+ *     |                               ^   |
+ *     | nothing dirty:       retry_ns |   | over, failed (not a segment:
+ *     v linger, then relax            |   v  that is told to its writer)
+ *    idle                            BACKOFF
+ *
+ * A batch is due when the oldest commit in it has waited max_lag_ms less the time
+ * that a batch usually takes; at once when somebody waits for it or half of the
+ * queue's limit is reached. So a trickle of commits gathers, and a stream makes
+ * large batches.
+ *
+ * Freeze: committed becomes draining and an empty table becomes committed. O(1),
+ * also while a transaction is open, since txn stands above both.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store.h"
+#include "win32/heap.h"
+
+enum {
+  LINGER_MS = 20,           /* the OS lock is kept after the last batch */
+  BACKOFF_FIRST_MS = 10,
+  BACKOFF_MOST_MS = 1000,
+  PATIENCE = 4,             /* failures in a row before a waiter is told */
+  POOL_BYTES = 16 << 20     /* pages kept for the next transactions */
+};
+
+static const uint64_t ms = 1000000;   /* ns */
+
+uint64_t avfs_backlog_bytes(const avfs_store *s) {
+  return (uint64_t)(s->committed.count + s->draining.count) * s->page_bytes;
+}
+
+int avfs_backlog_is_empty(const avfs_store *s) {
+  return !s->dirty && s->run == AVFS_RUN_NONE && s->draining.count == 0;
+}
+
+void avfs_store_kick(avfs_store *s) { avfs_task_schedule(&s->task, 0); }
+
+/* When what is committed is to start on its way. */
+static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(s->lock) {
+  uint64_t lag = s->settings.max_lag_ms * ms;
+  uint64_t usual = s->run_usual_ns + s->run_usual_ns / 2;
+  if (s->wanted_seq > s->draining_seq || s->closing) return 0;
+  if (avfs_backlog_bytes(s) > s->settings.max_queue_bytes / 2) return 0;
+  return s->oldest_ns + (lag > usual ? lag - usual : 0);
+}
+
+uint64_t avfs_backlog_grew(avfs_store *s) {
+  uint64_t due = AVFS_NEVER;
+  if (s->oldest_ns == 0) {
+    s->oldest_ns = s->io->now_ns();
+    due = batch_due(s);
+  } else if (avfs_backlog_bytes(s) > s->settings.max_queue_bytes / 2) {
+    due = 0;
+  }
+  /* While a batch runs the task looks again at its end. */
+  if (s->run != AVFS_RUN_NONE || due >= s->task_due_ns) return AVFS_NEVER;
+  s->task_due_ns = due;
+  s->kicks++;
+  return due;
+}
+
+void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) {
+  assert(s->run == AVFS_RUN_NONE);
+  avfs_batch_start(&s->batch, input, s->page_bytes);
+  s->run = AVFS_RUN_ACTIVE;
+  s->run_began_ns = s->io->now_ns();
+}
+
+static void freeze(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  avfs_batch_input input = {&s->draining, s->committed.size, 0, 0, NULL};
+  assert(s->draining.count == 0 && s->os_level == AVFS_LOCK_EXCLUSIVE);
+  avfs_page_table_swap(&s->committed, &s->draining);
+  s->committed.size = s->draining.size;
+  if (s->draining.size > s->disk_bytes) s->disk_bytes = s->draining.size;
+  s->draining_seq = s->commit_seq;
+  s->draining_oldest_ns = s->oldest_ns;
+  s->oldest_ns = 0;
+  s->dirty = 0;
+  avfs_backlog_start(s, &input);
+}
+
+/* Takes draining's pages away from the readers, who find them on the disk now, and
+ * frees them without the lock: there may be many. */
+static void release_draining(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  avfs_page_pool freed = {NULL, NULL, 0, s->page_bytes};
+  avfs_page_table released = s->draining;
+  s->draining = s->spare;
+  s->draining.size = released.size;
+  avfs_lock_leave(&s->lock);
+  avfs_page_table_clear(&released, &freed);
+  s->spare = released;
+  avfs_page_pool_trim(&freed, POOL_BYTES / freed.page_bytes);
+  avfs_lock_enter(&s->lock);
+  if (s->page_bytes == freed.page_bytes &&
+      s->pool.count + freed.count <= 2 * (POOL_BYTES / freed.page_bytes)) {
+    avfs_page_pool_move(&s->pool, &freed);
+    return;
+  }
+  avfs_lock_leave(&s->lock);
+  avfs_page_pool_trim(&freed, 0);
+  avfs_lock_enter(&s->lock);
+}
+
+static void run_succeeded(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  uint64_t now = s->io->now_ns();
+  s->segment_rc = SQLITE_OK;
+  s->disk_bytes = s->batch.disk_bytes;
+  if (!s->batch.input.more) {
+    uint64_t took = now - s->run_began_ns;
+    s->durable_seq = s->draining_seq;
+    s->draining_oldest_ns = 0;
+    s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
+    s->lingering = 1;
+    s->linger_until_ns = now + LINGER_MS * ms;
+    s->failures = 0;
+    s->backoff_ms = 0;
+  }
+  avfs_cond_wake_all(&s->changed);
+  release_draining(s);
+  s->run = AVFS_RUN_NONE;
+  avfs_cond_wake_all(&s->changed);
+}
+
+/* "SQLITE_FULL" and so on, for messages. */
+static const char *code_name(int rc) {
+  switch (rc & 0xff) {
+    case SQLITE_FULL: return "SQLITE_FULL";
+    case SQLITE_NOMEM: return "SQLITE_NOMEM";
+    case SQLITE_CANTOPEN: return "SQLITE_CANTOPEN";
+    case SQLITE_BUSY: return "SQLITE_BUSY";
+    default: return "SQLITE_IOERR";
+  }
+}
+
+static const char *file_name(const char *path) {
+  const char *name = path;
+  for (; *path != 0; path++) {
+    if (*path == '\\' || *path == '/') name = path + 1;
+  }
+  return name;
+}
+
+static void run_failed(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  int rc = s->batch.rc;
+  uint32_t os_error = s->batch.os_error;
+  uint64_t waiting = s->commit_seq - s->durable_seq;
+  uint64_t batch = s->counters.batches + 1;
+  const char *text = avfs_os_error_text(os_error);
+  uint32_t retry_ms;
+  s->error_rc = rc;
+  s->error_os = os_error;
+  s->error_ns = s->io->now_ns();
+  if (s->batch.input.more) {
+    s->segment_rc = rc;
+    s->run = AVFS_RUN_NONE;
+    retry_ms = 0;
+  } else {
+    s->failures++;
+    s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_FIRST_MS : s->backoff_ms * 2;
+    if (s->backoff_ms > BACKOFF_MOST_MS) s->backoff_ms = BACKOFF_MOST_MS;
+    s->retry_ns = s->error_ns + s->backoff_ms * ms;
+    s->run = AVFS_RUN_BACKOFF;
+    retry_ms = s->backoff_ms;
+  }
+  avfs_cond_wake_all(&s->changed);
+  avfs_lock_leave(&s->lock);
+  if (text == NULL) text = "I/O error";
+  if (retry_ms == 0) {
+    sqlite3_log(rc, "asyncvfs: (%s/%u) batch %lld of %s: %s; the transaction is refused",
+                code_name(rc), os_error, (sqlite3_int64)batch, file_name(s->path), text);
+  } else {
+    sqlite3_log(rc, "asyncvfs: (%s/%u) batch %lld of %s: %s; %lld commits wait, retry in %u ms",
+                code_name(rc), os_error, (sqlite3_int64)batch, file_name(s->path), text,
+                (sqlite3_int64)waiting, retry_ms);
+  }
+  avfs_lock_enter(&s->lock);
+}
+
+/* Does what is to be done now. Returns when to look again, AVFS_NEVER: when called. */
+static uint64_t look(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  for (;;) {
+    uint64_t due;
+    switch (s->run) {
+      case AVFS_RUN_ACTIVE: {
+        int over;
+        avfs_lock_leave(&s->lock);
+        over = avfs_batch_run(&s->batch);
+        avfs_lock_enter(&s->lock);
+        if (!over) return AVFS_NEVER;   /* the batch resumes the task */
+        s->counters = s->batch.counters;
+        if (s->batch.rc == SQLITE_OK) run_succeeded(s);
+        else run_failed(s);
+        break;
+      }
+      case AVFS_RUN_BACKOFF:
+        if (s->closing) return AVFS_NEVER;
+        if (s->io->now_ns() < s->retry_ns) return s->retry_ns;
+        avfs_batch_start(&s->batch, NULL, s->page_bytes);
+        s->run = AVFS_RUN_ACTIVE;
+        break;
+      case AVFS_RUN_NONE:
+        if (s->dirty) {
+          due = batch_due(s);
+          if (s->io->now_ns() < due) return due;
+          freeze(s);
+        } else if (s->lingering) {
+          if (s->io->now_ns() < s->linger_until_ns) return s->linger_until_ns;
+          s->lingering = 0;
+          avfs_store_relax(s);
+        } else {
+          return AVFS_NEVER;
+        }
+        break;
+    }
+  }
+}
+
+void avfs_backlog_task(avfs_task *t) {
+  avfs_store *s = (avfs_store *)((char *)t - offsetof(avfs_store, task));
+  uint64_t due;
+  avfs_lock_enter(&s->lock);
+  s->task_due_ns = AVFS_NEVER;
+  due = look(s);
+  s->task_due_ns = due;
+  avfs_lock_leave(&s->lock);
+  if (due != AVFS_NEVER) avfs_task_schedule(t, due);
+}
+
+int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
+  uint64_t now = s->io->now_ns();
+  uint64_t until = timeout_ms == AVFS_FOREVER ? AVFS_NEVER : now + timeout_ms * ms;
+  if (s->durable_seq >= seq) return SQLITE_OK;
+  if (s->wanted_seq < seq) {
+    s->wanted_seq = seq;
+    avfs_lock_leave(&s->lock);
+    avfs_store_kick(s);
+    avfs_lock_enter(&s->lock);
+  }
+  while (s->durable_seq < seq) {
+    uint32_t wait_ms = AVFS_FOREVER;
+    int failing = s->run == AVFS_RUN_BACKOFF;
+    if (until == AVFS_NEVER) {
+      if (failing && s->failures >= PATIENCE) return s->error_rc;
+    } else {
+      now = s->io->now_ns();
+      if (now >= until) return failing ? s->error_rc : SQLITE_BUSY;
+      wait_ms = (uint32_t)((until - now + ms - 1) / ms);
+    }
+    avfs_cond_wait(&s->changed, &s->lock, wait_ms);
+  }
+  return SQLITE_OK;
+}
+
+int avfs_store_flush(avfs_store *s, uint32_t timeout_ms) {
+  int rc;
+  avfs_lock_enter(&s->lock);
+  rc = avfs_backlog_wait_durable(s, s->commit_seq, timeout_ms);
+  avfs_lock_leave(&s->lock);
+  return rc;
+}
+
+int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
+  int rc;
+  avfs_lock_enter(&s->lock);
+  do {
+    rc = avfs_backlog_wait_durable(s, s->commit_seq, timeout_ms);
+    while (rc == SQLITE_OK && s->run == AVFS_RUN_ACTIVE) {
+      avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+    }
+    if (rc == SQLITE_OK && s->locks.readers > 0) rc = SQLITE_BUSY;
+    if (rc == SQLITE_OK) {
+      s->lingering = 0;
+      while (s->os_busy) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+      avfs_store_relax(s);
+    }
+  } while (rc == SQLITE_OK && s->os_level != AVFS_LOCK_NONE);
+  avfs_lock_leave(&s->lock);
+  return rc;
+}

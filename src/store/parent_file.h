@@ -1,0 +1,23 @@
+/* parent_file.h: a file that the parent VFS (win32) has open for us.
+ *
+ * It owns its name, with the URI parameters, in the form that SQLite's VFS calls
+ * want (sqlite3_create_filename): so it can outlive the connection that opened it,
+ * and change hands between a connection and its store.
+ */
+#ifndef AVFS_PARENT_FILE_H
+#define AVFS_PARENT_FILE_H
+
+#include "api/host.h"
+
+typedef struct avfs_parent_file {
+  sqlite3_file *file;   /* of the parent VFS */
+  char *name;           /* sqlite3_create_filename's */
+} avfs_parent_file;
+
+/* Opens `name`, a name that SQLite handed to xOpen, or a copy of one. */
+int avfs_parent_file_open(sqlite3_vfs *parent, const char *name, int flags,
+                          avfs_parent_file **file_out, int *flags_out);
+/* Closes it and frees all; NULL is fine. Returns what xClose says. */
+int avfs_parent_file_close(avfs_parent_file *f);
+
+#endif

@@ -1,0 +1,432 @@
+/* process_lock.c: the lock that other processes see, and SQLite's xLock on it.
+ *
+ *   local locks (lock_table)            OS lock (os_file, LockFileEx by win32)
+ *   ------------------------            --------------------------------------
+ *   the highest of the connections  \
+ *   EXCLUSIVE while commits wait     >  the highest of these
+ *   lingering after the last batch  /
+ *
+ *            fresh_lock: hot journal rolled back, header and size read
+ *   NONE ------------------------> SHARED ----> RESERVED ----> EXCLUSIVE
+ *     ^                            |   ^            |              |
+ *     +---- relax: our -journal ---+   +------------+--------------+
+ *           deleted first
+ *
+ * Only the setter of os_busy calls os_file, without store->lock: LockFileEx may
+ * take its time. A stream of commits never comes here: the lock is EXCLUSIVE and
+ * stays, so xLock and xUnlock change the local table and nothing else.
+ *
+ * Waiting (a bound each, since the holder may be this very thread):
+ *   SHARED     for a local EXCLUSIVE to end; before, for its turn, if it was refused
+ *   RESERVED   for nobody: its own SHARED would keep the holder from EXCLUSIVE. For
+ *              the engine, at the limit of the queue: it needs no local lock
+ *   EXCLUSIVE  for local readers to leave
+ * Then SQLITE_BUSY goes to SQLite's own busy handler.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store.h"
+#include "win32/heap.h"
+
+enum {
+  LOCAL_WAIT_MS = 20,     /* for a local lock */
+  TURN_WAIT_MS = 100,     /* in the queue for RESERVED */
+  TURN_KEPT_MS = 20,      /* how long others wait for the one whose turn it is */
+  FULL_WAIT_MS = 60000    /* at the limit of the queue */
+};
+
+/* Waits for a change until deadline_ns. Returns 0 when that has passed. */
+static int wait_until(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(s->lock) {
+  uint64_t now = s->io->now_ns();
+  if (now >= deadline_ns) return 0;
+  avfs_cond_wait(&s->changed, &s->lock, (uint32_t)((deadline_ns - now + 999999) / 1000000));
+  return 1;
+}
+
+static uint64_t deadline(const avfs_store *s, uint32_t ms) {
+  return s->io->now_ns() + (uint64_t)ms * 1000000;
+}
+
+/* ---- a fresh OS lock: by the setter of os_busy, without lock --------------- */
+
+/* What a fresh lock found. */
+typedef struct fresh {
+  uint64_t size;
+  unsigned char header[100];
+  int ours;
+} fresh;
+
+static int exists(avfs_store *s, const char *path, int *exists_out) {
+  return s->parent->xAccess(s->parent, path, SQLITE_ACCESS_EXISTS, exists_out);
+}
+
+/* 0 when the journal's first byte is 0 or it has none. */
+static int first_byte(avfs_store *s) {
+  unsigned char byte = 0;
+  const char *name = sqlite3_filename_journal(s->os_file->name);
+  sqlite3_file *f = avfs_alloc_zero((size_t)s->parent->szOsFile);
+  if (f == NULL) return 1;   /* not known: let SQLite look */
+  if (s->parent->xOpen(s->parent, name, f, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_JOURNAL,
+                       NULL) != SQLITE_OK) {
+    byte = 1;
+  } else {
+    f->pMethods->xRead(f, &byte, 1, 0);
+    f->pMethods->xClose(f);
+  }
+  avfs_free(f);
+  return byte;
+}
+
+/* pager.c, hasHotJournal: with SHARED held. A journal beside an empty database
+ * counts: SQLite deletes it. */
+static int journal_is_hot(avfs_store *s, int *hot_out) {
+  sqlite3_file *f = s->os_file->file;
+  int there = 0, reserved = 0;
+  int rc = exists(s, s->journal_path, &there);
+  *hot_out = 0;
+  if (rc != SQLITE_OK || !there) return rc;
+  rc = f->pMethods->xCheckReservedLock(f, &reserved);
+  if (rc != SQLITE_OK || reserved) return rc;   /* another process is writing it */
+  *hot_out = first_byte(s) != 0;
+  return SQLITE_OK;
+}
+
+/* SQLite itself rolls the hot journal back, through the parent VFS. Not through
+ * the store: its writes are no commit. PRIVATECACHE is a must: under shared cache
+ * the connection would wait for the mutex that our caller holds. */
+static int recover(avfs_store *s) {
+  sqlite3 *db = NULL;
+  int rc = sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE,
+                           s->parent->zName);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
+  if (rc != SQLITE_OK && db != NULL) rc = sqlite3_extended_errcode(db);
+  sqlite3_close(db);
+  sqlite3_log(rc == SQLITE_OK ? SQLITE_NOTICE_RECOVER_ROLLBACK : rc,
+              "asyncvfs: rolled back the hot journal of %s", s->path);
+  return rc;
+}
+
+/* SHARED on the file, and all that is to be known under it. */
+static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
+  sqlite3_file *file = s->os_file->file;
+  char *wal;
+  sqlite3_int64 size = 0;
+  int hot, there = 0, tries, rc = SQLITE_BUSY;
+  memset(f, 0, sizeof *f);
+  for (tries = 0; tries < 3; tries++) {
+    rc = file->pMethods->xLock(file, AVFS_LOCK_SHARED);
+    if (rc != SQLITE_OK) return rc;
+    rc = journal_is_hot(s, &hot);
+    if (rc != SQLITE_OK) goto unlock;
+    if (!hot) break;
+    rc = SQLITE_READONLY_ROLLBACK;   /* as SQLite tells a reader that may not write */
+    if (c->read_only) goto unlock;
+    file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
+    rc = recover(s);
+    if (rc != SQLITE_OK && rc != SQLITE_NOTADB && (rc & 0xff) != SQLITE_CORRUPT) return rc;
+    rc = SQLITE_BUSY;
+  }
+  if (tries == 3) return SQLITE_BUSY;
+  rc = file->pMethods->xFileSize(file, &size);
+  if (rc != SQLITE_OK) goto unlock;
+  f->size = (uint64_t)size;
+  if (size > 0) {
+    rc = file->pMethods->xRead(file, f->header, sizeof f->header, 0);
+    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) goto unlock;
+  }
+  rc = SQLITE_NOMEM;
+  wal = sqlite3_mprintf("%s-wal", s->path);
+  if (wal == NULL) goto unlock;
+  rc = exists(s, wal, &there);
+  sqlite3_free(wal);
+  if (rc != SQLITE_OK) goto unlock;
+  f->ours = !there && avfs_header_is_ours(f->header, f->size);
+  if (f->ours) return SQLITE_OK;
+  rc = AVFS_PASS;
+unlock:
+  file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
+  return rc;
+}
+
+/* Raises os_file from SHARED or more to RESERVED or EXCLUSIVE. */
+static int raise_os(avfs_store *s, int from, int level) {
+  sqlite3_file *file = s->os_file->file;
+  int rc = SQLITE_OK;
+  if (from < AVFS_LOCK_RESERVED) {
+    rc = file->pMethods->xLock(file, AVFS_LOCK_RESERVED);
+    if (rc != SQLITE_OK) return rc;
+    /* Where no journal can be made, no transaction may begin: SQLITE_CANTOPEN,
+     * as stock SQLite says at its first write. */
+    rc = avfs_batch_open_journal(&s->batch);
+    if (rc != SQLITE_OK) {
+      sqlite3_log(rc, "asyncvfs: cannot open %s for writing (%u)", s->journal_path,
+                  s->io->os_error());
+      file->pMethods->xUnlock(file, AVFS_LOCK_SHARED);
+      return rc;
+    }
+  }
+  if (level >= AVFS_LOCK_EXCLUSIVE) {
+    rc = file->pMethods->xLock(file, AVFS_LOCK_EXCLUSIVE);
+    if (rc != SQLITE_OK && from < AVFS_LOCK_RESERVED) {
+      if (avfs_batch_remove_journal(&s->batch) != SQLITE_OK) rc = SQLITE_IOERR_DELETE;
+      file->pMethods->xUnlock(file, AVFS_LOCK_SHARED);
+    }
+  }
+  return rc;
+}
+
+/* The database on the disk is as `f` says: all tables begin anew. */
+static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(s->lock) {
+  uint32_t unit = avfs_header_page_bytes(f->header);
+  assert(s->committed.count == 0 && s->draining.count == 0);
+  if (f->size > 0 && unit != 0 && unit != s->page_bytes) {
+    avfs_page_pool_trim(&s->pool, 0);
+    avfs_page_pool_trim(&s->txn_pool, 0);   /* nobody is the writer below RESERVED */
+    s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = unit;
+  }
+  s->committed.size = s->draining.size = s->disk_bytes = f->size;
+  memcpy(s->header, f->header, sizeof s->header);
+  s->ours = 1;
+}
+
+/* Has the OS lock at `level` or more. */
+static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(s->lock) {
+  while (s->os_level < level) {
+    fresh f;
+    int from = s->os_level, rc, to = level;
+    if (s->os_busy) {
+      avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+      continue;
+    }
+    s->os_busy = 1;
+    s->os_lock_calls++;
+    avfs_lock_leave(&s->lock);
+    if (from == AVFS_LOCK_NONE) {
+      rc = fresh_lock(s, c, &f);
+      to = AVFS_LOCK_SHARED;
+    } else {
+      rc = raise_os(s, from, level);
+    }
+    avfs_lock_enter(&s->lock);
+    if (rc == SQLITE_OK) {
+      if (from == AVFS_LOCK_NONE) adopt(s, &f);
+      s->os_level = to;
+    } else if (rc == AVFS_PASS) {
+      s->ours = 0;
+    }
+    s->os_busy = 0;
+    avfs_cond_wake_all(&s->changed);
+    if (rc != SQLITE_OK) return rc;
+  }
+  return SQLITE_OK;
+}
+
+/* ---- giving the OS lock up ----------------------------------------------- */
+
+static int level_needed(const avfs_store *s) AVFS_REQUIRES(s->lock) {
+  int level = avfs_lock_table_highest(&s->locks);
+  if (s->lingering || !avfs_backlog_is_empty(s)) return AVFS_LOCK_EXCLUSIVE;
+  return level;
+}
+
+void avfs_store_relax(avfs_store *s) {
+  while (!s->os_busy) {
+    int to = level_needed(s);
+    int rc;
+    sqlite3_file *file = s->os_file->file;
+    if (to >= AVFS_LOCK_RESERVED || s->os_level <= to) return;
+    s->os_busy = 1;
+    s->os_lock_calls++;
+    avfs_lock_leave(&s->lock);
+    /* Before the lock: a journal that we still had open would be in the way of
+     * another process's commit, which deletes its own of the same name. */
+    rc = avfs_batch_remove_journal(&s->batch);
+    if (rc != SQLITE_OK) {
+      sqlite3_log(rc, "asyncvfs: cannot delete %s (%u); it is void and does no harm",
+                  s->journal_path, s->io->os_error());
+    }
+    rc = file->pMethods->xUnlock(file, to);
+    if (rc != SQLITE_OK) sqlite3_log(rc, "asyncvfs: cannot unlock %s", s->path);
+    if (to == AVFS_LOCK_NONE) avfs_batch_trim(&s->batch);
+    avfs_lock_enter(&s->lock);
+    s->os_level = to;
+    s->os_busy = 0;
+    if (to == AVFS_LOCK_NONE) {
+      avfs_page_pool_trim(&s->pool, 0);
+      avfs_page_table_trim(&s->committed);
+      avfs_page_table_trim(&s->draining);
+    }
+    avfs_cond_wake_all(&s->changed);
+  }
+}
+
+void avfs_store_hand_over(avfs_conn *c) {
+  avfs_store *s = c->store;
+  avfs_parent_file *f;
+  int rc;
+  avfs_lock_enter(&s->lock);
+  while (s->os_busy) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+  assert(avfs_backlog_is_empty(s) && s->locks.writer == &c->locker);
+  s->os_busy = 1;
+  avfs_lock_leave(&s->lock);
+  rc = avfs_batch_remove_journal(&s->batch);
+  if (rc != SQLITE_OK) sqlite3_log(rc, "asyncvfs: cannot delete %s", s->journal_path);
+  f = s->os_file;
+  s->os_file = c->parent;
+  c->parent = f;
+  avfs_lock_enter(&s->lock);
+  s->os_level = AVFS_LOCK_NONE;
+  s->lingering = 0;
+  s->os_busy = 0;
+  avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_NONE);
+  avfs_cond_wake_all(&s->changed);
+  avfs_lock_leave(&s->lock);
+}
+
+/* ---- xLock, xUnlock ------------------------------------------------------ */
+
+/* A connection that was refused RESERVED comes again: it queues for its turn
+ * before it takes SHARED, which would be in the writer's way. */
+static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+  uint64_t until = deadline(s, TURN_WAIT_MS);
+  avfs_lock_table_enqueue(&s->locks, &c->locker);
+  while (!avfs_lock_table_has_turn(&s->locks, &c->locker)) {
+    if (!wait_until(s, until)) {
+      avfs_lock_table_dequeue(&s->locks, &c->locker);
+      return;
+    }
+  }
+  s->turn_until_ns = deadline(s, TURN_KEPT_MS);
+}
+
+static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+  uint64_t until = 0;
+  int rc;
+  if (c->refused) {
+    c->refused = 0;
+    wait_for_turn(s, c);
+  }
+  for (;;) {
+    rc = ensure_os(s, c, AVFS_LOCK_SHARED);
+    if (rc != SQLITE_OK) break;
+    if (!s->ours) {   /* it turned into a WAL database and could not be handed over yet */
+      rc = SQLITE_BUSY;
+      if (avfs_backlog_is_empty(s)) {
+        s->lingering = 0;
+        avfs_store_relax(s);
+        if (s->os_level == AVFS_LOCK_NONE && !s->os_busy) rc = AVFS_PASS;
+      }
+      break;
+    }
+    rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_SHARED);
+    if (rc != SQLITE_BUSY) break;
+    if (until == 0) until = deadline(s, LOCAL_WAIT_MS);
+    if (!wait_until(s, until)) break;
+  }
+  if (rc != SQLITE_OK) avfs_lock_table_dequeue(&s->locks, &c->locker);
+  return rc;
+}
+
+/* The writer waits here, before it has written anything, until what is queued
+ * is below the limit. */
+static int wait_for_room(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  uint64_t until;
+  if (avfs_backlog_bytes(s) <= s->settings.max_queue_bytes) return SQLITE_OK;
+  s->stalls++;
+  until = deadline(s, FULL_WAIT_MS);
+  while (avfs_backlog_bytes(s) > s->settings.max_queue_bytes) {
+    if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
+    if (!wait_until(s, until)) return SQLITE_BUSY;
+  }
+  return SQLITE_OK;
+}
+
+static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+  avfs_locker *head = s->locks.queue;
+  int rc;
+  if (head != NULL && head != &c->locker && s->locks.writer == NULL &&
+      s->io->now_ns() >= s->turn_until_ns) {
+    avfs_lock_table_dequeue(&s->locks, head);   /* it had its turn and reads on */
+  }
+  rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_RESERVED);
+  if (rc != SQLITE_OK) {
+    c->refused = 1;
+    return rc;
+  }
+  rc = ensure_os(s, c, AVFS_LOCK_RESERVED);
+  if (rc == SQLITE_OK) rc = wait_for_room(s);
+  if (rc != SQLITE_OK) {
+    avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_SHARED);
+    avfs_cond_wake_all(&s->changed);
+    avfs_store_relax(s);
+    return rc;
+  }
+  avfs_transaction_begin(s);
+  return SQLITE_OK;
+}
+
+static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+  uint64_t until = 0;
+  int rc;
+  if (c->locker.level == AVFS_LOCK_SHARED) {
+    rc = lock_reserved(s, c);
+    if (rc != SQLITE_OK) return rc;
+  }
+  for (;;) {
+    rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_EXCLUSIVE);
+    if (rc != SQLITE_BUSY) break;
+    if (until == 0) until = deadline(s, LOCAL_WAIT_MS);
+    if (!wait_until(s, until)) return SQLITE_BUSY;   /* it stays PENDING */
+  }
+  rc = ensure_os(s, c, AVFS_LOCK_EXCLUSIVE);
+  if (rc != SQLITE_OK) c->locker.level = AVFS_LOCK_PENDING;
+  return rc;
+}
+
+int avfs_store_lock(avfs_conn *c, int level) {
+  avfs_store *s = c->store;
+  int rc = SQLITE_OK;
+  avfs_lock_enter(&s->lock);
+  if (c->locker.level < level) {
+    if (c->locker.level == AVFS_LOCK_NONE) rc = lock_shared(s, c);
+    if (rc == SQLITE_OK && level == AVFS_LOCK_RESERVED) rc = lock_reserved(s, c);
+    if (rc == SQLITE_OK && level == AVFS_LOCK_EXCLUSIVE) rc = lock_exclusive(s, c);
+  }
+  avfs_lock_leave(&s->lock);
+  return rc;
+}
+
+int avfs_store_unlock(avfs_conn *c, int level) {
+  avfs_store *s = c->store;
+  int rc = SQLITE_OK;
+  if (c->locker.level <= level) return SQLITE_OK;
+  if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);
+  avfs_lock_enter(&s->lock);
+  avfs_lock_table_lower(&s->locks, &c->locker, level);
+  avfs_cond_wake_all(&s->changed);
+  avfs_store_relax(s);
+  avfs_lock_leave(&s->lock);
+  return rc;
+}
+
+int avfs_store_check_reserved(avfs_conn *c, int *reserved_out) {
+  avfs_store *s = c->store;
+  int rc = SQLITE_OK, ask = 0;
+  avfs_lock_enter(&s->lock);
+  *reserved_out = s->locks.writer != NULL;
+  if (!*reserved_out && s->os_level < AVFS_LOCK_RESERVED) {
+    while (s->os_busy) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+    s->os_busy = ask = 1;
+  }
+  avfs_lock_leave(&s->lock);
+  if (ask) {
+    sqlite3_file *file = s->os_file->file;
+    rc = file->pMethods->xCheckReservedLock(file, reserved_out);
+    avfs_lock_enter(&s->lock);
+    s->os_busy = 0;
+    avfs_cond_wake_all(&s->changed);
+    avfs_lock_leave(&s->lock);
+  }
+  return rc;
+}

@@ -1,0 +1,163 @@
+/* store.c: a store's life, from its first connection to its last.
+ *
+ *   open:  the parent file is open already. Open the engine's handle, ask which
+ *          file it is, find its store or make one.
+ *   close: the last connection waits until all is on the disk and the OS lock is
+ *          given back, while the store can still be found: one who opens the file
+ *          meanwhile joins it. Then the reference goes; if it was the last, the
+ *          store is taken down. When this returns the file can be deleted.
+ */
+#include <string.h>
+
+#include "store/store.h"
+#include "win32/heap.h"
+
+enum {
+  CLOSE_TIMEOUT_MS = 30000,
+  JOURNAL_MEMORY = 8 << 20,   /* of the virtual journal, before it overflows to a file */
+  FIRST_PAGE_BYTES = 4096     /* until the database says what it is */
+};
+
+const avfs_settings avfs_default_settings = {100, 64u << 20};
+
+static char *concat(const char *a, const char *b) {
+  size_t n = strlen(a), m = strlen(b) + 1;
+  char *s = avfs_alloc(n + m);
+  if (s != NULL) {
+    memcpy(s, a, n);
+    memcpy(s + n, b, m);
+  }
+  return s;
+}
+
+/* The batch asks to go on: from its done(), so this thread looks at tasks next. */
+static void resume(avfs_batch *b) { avfs_task_continue(&((avfs_store *)b->owner)->task); }
+
+static void free_store(avfs_store *s) {
+  if (s == NULL) return;
+  avfs_lock_enter(&s->lock);   /* nobody else is left; for the analysis */
+  avfs_page_table_free(&s->committed, &s->pool);
+  avfs_page_table_free(&s->draining, &s->pool);
+  avfs_page_pool_trim(&s->pool, 0);
+  avfs_lock_leave(&s->lock);
+  avfs_page_table_free(&s->spare, &s->txn_pool);
+  avfs_page_table_free(&s->txn, &s->txn_pool);
+  avfs_page_pool_trim(&s->txn_pool, 0);
+  avfs_virtual_journal_free(&s->journal);
+  avfs_batch_abandon(&s->batch);
+  avfs_batch_trim(&s->batch);
+  avfs_parent_file_close(s->os_file);
+  if (s->db != NULL) s->io->close(s->db);
+  avfs_free(s->path);
+  avfs_free(s->journal_path);
+  avfs_free(s->super);
+  avfs_free(s);
+}
+
+/* A store for the file `db`, which it owns from here on, also on failure. */
+static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, avfs_file *db,
+                     const avfs_identity *id, avfs_store **store_out) {
+  int rc = SQLITE_NOMEM;
+  avfs_store *s = avfs_alloc_zero(sizeof *s);
+  *store_out = NULL;
+  if (s == NULL) {
+    io->close(db);
+    return SQLITE_NOMEM;
+  }
+  s->io = io;
+  s->parent = parent;
+  s->db = db;
+  s->identity = *id;
+  avfs_virtual_journal_init(&s->journal, parent, JOURNAL_MEMORY);
+  s->path = concat(name, "");
+  s->journal_path = concat(name, "-journal");
+  if (s->path == NULL || s->journal_path == NULL) goto fail;
+  avfs_lock_enter(&s->lock);
+  s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = FIRST_PAGE_BYTES;
+  s->settings = avfs_default_settings;
+  s->task_due_ns = AVFS_NEVER;
+  s->ours = 1;
+  rc = avfs_page_table_init(&s->committed);
+  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->draining);
+  avfs_lock_leave(&s->lock);
+  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->spare);
+  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->txn);
+  if (rc != SQLITE_OK) goto fail;
+  rc = avfs_parent_file_open(parent, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB,
+                             &s->os_file, NULL);
+  if (rc != SQLITE_OK) goto fail;
+  s->batch.io = io;
+  s->batch.db = db;
+  s->batch.journal_path = s->journal_path;
+  s->batch.resume = resume;
+  s->batch.owner = s;
+  s->batch.pump.io = io;
+  *store_out = s;
+  return SQLITE_OK;
+fail:
+  free_store(s);
+  return rc;
+}
+
+int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
+                    const char **reason_out) {
+  avfs_file *db = NULL;
+  avfs_identity id;
+  avfs_store *s, *found;
+  const char *name = conn->parent->name;
+  int rc = io->open(name, AVFS_OPEN_EXISTING, &db);
+  if (rc != SQLITE_OK) {
+    *reason_out = "the file cannot be opened for writing";
+    return (rc & 0xff) == SQLITE_NOMEM ? rc : AVFS_PASS;
+  }
+  memset(&id, 0, sizeof id);
+  if (!io->is_local(db)) {
+    *reason_out = "the file is on a network volume";
+    rc = AVFS_PASS;
+  } else if (io->identity(db, &id) != SQLITE_OK) {
+    *reason_out = "the file system gives files no identity";
+    rc = AVFS_PASS;
+  }
+  if (rc != SQLITE_OK) {
+    io->close(db);
+    return rc;
+  }
+  s = avfs_registry_find(&id);
+  if (s != NULL) {
+    io->close(db);
+  } else {
+    rc = new_store(io, parent, name, db, &id, &s);
+    if (rc != SQLITE_OK) return rc;
+    avfs_task_open(&s->task, avfs_backlog_task);
+    found = avfs_registry_add(s);
+    if (found != s) {   /* another thread was faster */
+      avfs_task_close(&s->task);
+      free_store(s);
+      s = found;
+    }
+  }
+  conn->store = s;
+  return SQLITE_OK;
+}
+
+static void report_loss(avfs_store *s, int rc, uint64_t lost) {
+  sqlite3_log(rc, "asyncvfs: closed %s with %lld commits not on disk (error %d, %u): they are lost",
+              s->path, (sqlite3_int64)lost, rc, s->batch.os_error);
+}
+
+void avfs_store_release(avfs_store *s) {
+  uint64_t lost = 0;
+  int rc = SQLITE_OK;
+  if (avfs_registry_is_last(s)) rc = avfs_store_drain(s, CLOSE_TIMEOUT_MS);
+  if (!avfs_registry_release(s)) return;
+  /* Mostly nothing is left to do. */
+  if (rc == SQLITE_OK) rc = avfs_store_drain(s, CLOSE_TIMEOUT_MS);
+  avfs_lock_enter(&s->lock);
+  s->closing = 1;
+  while (s->run == AVFS_RUN_ACTIVE) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+  if (!avfs_backlog_is_empty(s)) lost = s->commit_seq - s->durable_seq;
+  avfs_lock_leave(&s->lock);
+  avfs_task_close(&s->task);
+  if (lost > 0) report_loss(s, rc, lost);
+  free_store(s);
+}

@@ -1,0 +1,260 @@
+/* store.h: one database file of this process, and its connections.
+ *
+ *   connections (vfs/main_file.c)                          other processes
+ *     |  lock, unlock          process_lock.c                    |
+ *     |    `- lock_table ........ os_file: LockFileEx -----------+
+ *     |  read, write, truncate   content.c
+ *     |    `- txn ---commit---> committed ---freeze---> draining
+ *     |  sync, commit            transaction.c              |
+ *     v                                                 backlog.c
+ *   engine: scheduler -> task -> batch -> disk  <-----------+
+ *
+ * What always holds:
+ *   (1) the state of the database in memory is: the disk, overlaid by draining,
+ *       overlaid by committed. Only the writer sees txn on top of it.
+ *   (2) while committed or draining has something that the disk has not, the OS lock
+ *       is EXCLUSIVE; it is never below the highest local lock.
+ *   (3) while the OS lock is SHARED or more, without a break since fresh_lock():
+ *       header and committed.size are right, and there is no hot journal and no WAL.
+ *   (4) durable_seq <= draining_seq <= commit_seq; each only grows.
+ *   (5) a commit is made by COMMIT_PHASETWO and nothing else. A writer that falls
+ *       below RESERVED without it leaves no trace (transaction.c).
+ *
+ * Who guards what:
+ *   lock          all fields below it. Never held while the disk, another process
+ *                 or the application is waited for.
+ *   os_busy       a flag under lock: its setter alone may call os_file's methods and
+ *                 batch's journal functions, without holding lock. Others wait.
+ *   the writer    (the connection at RESERVED or more) owns txn, txn_pool, journal,
+ *                 through; without a lock. They pass to the next writer under lock.
+ *   run           while it is not AVFS_RUN_NONE, the task owns batch, and the pages
+ *                 of draining do not change (nobody writes into them, readers may read).
+ *
+ * One condition variable, `changed`: it is woken whenever a lock level, os_busy,
+ * run, a table or a sequence number changed that somebody may wait for.
+ */
+#ifndef AVFS_STORE_H
+#define AVFS_STORE_H
+
+#include "api/host.h"
+#include "engine/batch.h"
+#include "engine/scheduler.h"
+#include "store/lock_table.h"
+#include "store/page_table.h"
+#include "store/parent_file.h"
+#include "store/virtual_journal.h"
+#include "win32/io.h"
+#include "win32/sync.h"
+
+typedef struct avfs_store avfs_store;
+typedef struct avfs_conn avfs_conn;
+
+/* Not an SQLite code: this database is not ours to handle (a WAL database, an
+ * encrypted one): the connection is to use its parent file directly. */
+#define AVFS_PASS (-1)
+
+typedef struct avfs_settings {
+  uint32_t max_lag_ms;        /* 0..60000: from COMMIT to the start of the last flush */
+  uint64_t max_queue_bytes;   /* 1 MiB .. 64 GiB: pages in memory for one database */
+} avfs_settings;
+
+extern const avfs_settings avfs_default_settings;
+
+/* A connection's share of a store; lives in its sqlite3_file. */
+struct avfs_conn {
+  avfs_store *store;
+  avfs_parent_file *parent;   /* its own, for reading */
+  avfs_locker locker;         /* guarded by store->lock; its own level may be read by
+                                 the connection's thread, which alone changes it */
+  int read_only;              /* opened with SQLITE_OPEN_READONLY */
+  uint64_t disk_reads;        /* calls of parent's xRead; its own thread's */
+  int refused;                /* its last try at RESERVED was BUSY: it waits in turn */
+  avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
+  const char *path;           /* ...its name, as SQLite gave it */
+  uint32_t path_hash;
+};
+
+enum avfs_run {
+  AVFS_RUN_NONE,      /* no batch */
+  AVFS_RUN_ACTIVE,    /* the task drives one */
+  AVFS_RUN_BACKOFF    /* one has failed and waits for retry_ns */
+};
+
+enum avfs_through {
+  AVFS_THROUGH_NOT,
+  AVFS_THROUGH_OPEN,      /* segments of the transaction are in the file */
+  AVFS_THROUGH_DECIDED    /* with a super-journal: synced; its deletion commits */
+};
+
+struct avfs_store {
+  /* set at open, then read-only */
+  const avfs_io *io;
+  sqlite3_vfs *parent;
+  char *path;              /* UTF-8, absolute */
+  char *journal_path;
+  avfs_identity identity;
+  avfs_file *db;           /* the engine's handle */
+
+  /* guarded by the registry's lock */
+  avfs_store *next;
+  int refs;                /* connections, and flushes in progress */
+
+  avfs_lock lock;
+  avfs_cond changed;
+
+  /* guarded by lock: who may do what */
+  avfs_lock_table locks AVFS_GUARDED_BY(lock);
+  int os_level AVFS_GUARDED_BY(lock);          /* AVFS_LOCK_x that os_file holds */
+  int os_busy AVFS_GUARDED_BY(lock);           /* somebody is changing it */
+  int lingering AVFS_GUARDED_BY(lock);         /* kept although nobody needs it... */
+  uint64_t linger_until_ns AVFS_GUARDED_BY(lock);  /* ...until then */
+  uint64_t turn_until_ns AVFS_GUARDED_BY(lock);    /* how long the queue's head is waited for */
+  avfs_parent_file *os_file;                   /* by os_busy */
+
+  /* guarded by lock: the content */
+  uint32_t page_bytes AVFS_GUARDED_BY(lock);   /* unit of all tables; 512..65536; changed
+                                                  by the writer while all are empty */
+  avfs_page_table committed AVFS_GUARDED_BY(lock);
+  avfs_page_table draining AVFS_GUARDED_BY(lock);
+  avfs_page_pool pool AVFS_GUARDED_BY(lock);
+  uint64_t disk_bytes AVFS_GUARDED_BY(lock);   /* no byte at or behind it is on the disk */
+  unsigned char header[100] AVFS_GUARDED_BY(lock);   /* of page 1, committed */
+  int ours AVFS_GUARDED_BY(lock);              /* header is of a rollback-mode database */
+
+  /* guarded by lock: the commits */
+  uint64_t commit_seq AVFS_GUARDED_BY(lock);     /* newest commit in memory */
+  uint64_t draining_seq AVFS_GUARDED_BY(lock);   /* newest one in draining or on disk */
+  uint64_t durable_seq AVFS_GUARDED_BY(lock);    /* newest one on disk */
+  uint64_t wanted_seq AVFS_GUARDED_BY(lock);     /* somebody waits for it to be durable */
+  uint64_t oldest_ns AVFS_GUARDED_BY(lock);      /* age of committed's oldest; 0: none */
+  uint64_t draining_oldest_ns AVFS_GUARDED_BY(lock);  /* the same of draining's */
+  int dirty AVFS_GUARDED_BY(lock);               /* committed differs from what is below it */
+
+  /* guarded by lock: the batch */
+  enum avfs_run run AVFS_GUARDED_BY(lock);
+  int closing AVFS_GUARDED_BY(lock);             /* no connection is left: no retry */
+  uint64_t task_due_ns AVFS_GUARDED_BY(lock);    /* the task looks again by then */
+  uint64_t retry_ns AVFS_GUARDED_BY(lock);
+  uint32_t backoff_ms AVFS_GUARDED_BY(lock);
+  uint32_t failures AVFS_GUARDED_BY(lock);       /* in a row */
+  uint64_t run_began_ns AVFS_GUARDED_BY(lock);
+  uint64_t run_usual_ns AVFS_GUARDED_BY(lock);   /* smoothed duration of a batch */
+  int segment_rc AVFS_GUARDED_BY(lock);          /* how the last segment ended */
+  int error_rc AVFS_GUARDED_BY(lock);            /* of the last failure; kept */
+  uint32_t error_os AVFS_GUARDED_BY(lock);
+  uint64_t error_ns AVFS_GUARDED_BY(lock);
+  avfs_settings settings AVFS_GUARDED_BY(lock);
+  avfs_batch_counters counters AVFS_GUARDED_BY(lock);
+  uint64_t os_lock_calls AVFS_GUARDED_BY(lock);  /* calls of the parent for the OS lock */
+  uint64_t kicks AVFS_GUARDED_BY(lock);          /* commits that had to wake the engine */
+  uint64_t stalls AVFS_GUARDED_BY(lock);         /* writers that waited at the limit */
+
+  avfs_batch batch;        /* by run */
+  avfs_page_table spare;   /* the task's: an empty table to put in draining's place */
+  avfs_task task;          /* the scheduler's */
+
+  /* the writer's */
+  avfs_page_table txn;
+  avfs_page_pool txn_pool;   /* its page_bytes is the store's, readable without lock */
+  uint64_t txn_limit;        /* bytes in txn beyond which it is written through */
+  avfs_virtual_journal journal;
+  enum avfs_through through;
+  char *super;             /* of a DECIDED one: the super-journal's name, or NULL */
+};
+
+/* ---- store.c: open, close ------------------------------------------------ */
+
+/* Finds or makes the store of the file that conn->parent has open. AVFS_PASS with
+ * a reason when it cannot be ours. */
+int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn, const char **reason_out);
+/* Drops a reference. The last one drains: waits until all is on the disk, or reports
+ * what is not. */
+void avfs_store_release(avfs_store *s);
+
+/* ---- process_lock.c ------------------------------------------------------ */
+
+/* xLock: SQLITE_OK, SQLITE_BUSY, AVFS_PASS (SHARED only), or an error. */
+int avfs_store_lock(avfs_conn *conn, int level);
+int avfs_store_unlock(avfs_conn *conn, int level);
+int avfs_store_check_reserved(avfs_conn *conn, int *reserved_out);
+/* Lowers the OS lock to what is needed now. */
+void avfs_store_relax(avfs_store *s) AVFS_REQUIRES(s->lock);
+/* Gives the OS lock, as it is, to the connection, which becomes a plain one. */
+void avfs_store_hand_over(avfs_conn *conn);
+
+/* ---- content.c ----------------------------------------------------------- */
+
+int avfs_store_read(avfs_conn *conn, void *p, uint32_t n, uint64_t offset);
+int avfs_store_write(avfs_conn *conn, const void *p, uint32_t n, uint64_t offset);
+int avfs_store_truncate(avfs_conn *conn, uint64_t size);
+int avfs_store_size(avfs_conn *conn, uint64_t *size_out);
+/* 1 when a file of this size with this header is a rollback-mode SQLite database,
+ * or empty. */
+int avfs_header_is_ours(const unsigned char *header, uint64_t size);
+/* The page size that a header names; 0 when it is none. */
+uint32_t avfs_header_page_bytes(const unsigned char *header);
+
+/* ---- transaction.c ------------------------------------------------------- */
+
+void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(s->lock);
+/* SQLITE_FCNTL_SYNC: the last moment to refuse the commit. */
+int avfs_transaction_sync(avfs_conn *conn, const char *super);
+/* SQLITE_FCNTL_COMMIT_PHASETWO. *handed_over_out: the connection is a plain one now. */
+int avfs_transaction_commit(avfs_conn *conn, int *handed_over_out);
+/* Of a writer that gives up RESERVED: what it wrote and did not commit is gone. */
+int avfs_transaction_discard(avfs_conn *conn);
+/* Writes what txn holds to the file, under a journal of the engine's. */
+int avfs_transaction_spill(avfs_conn *conn, int wait, int flush_pages, const char *super);
+
+/* ---- backlog.c ----------------------------------------------------------- */
+
+void avfs_backlog_task(avfs_task *t);
+/* After a commit: the time to schedule the task at, once the lock is left;
+ * AVFS_NEVER: it looks in time anyway. */
+uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(s->lock);
+/* Waits until commit `seq` is durable. With a timeout through all failures, until
+ * the time is up: then the error, or SQLITE_BUSY. With AVFS_FOREVER until the
+ * disk has failed several times in a row: then the error. */
+int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms)
+    AVFS_REQUIRES(s->lock);
+/* All commits so far. */
+int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
+/* All commits in the file and the OS lock given back: SQLITE_BUSY while a local
+ * connection holds a lock. */
+int avfs_store_drain(avfs_store *s, uint32_t timeout_ms);
+/* Bytes of pages in memory for this database. */
+uint64_t avfs_backlog_bytes(const avfs_store *s) AVFS_REQUIRES_SHARED(s->lock);
+/* Starts a batch with draining as its pages. Then kick the task, without lock. */
+void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) AVFS_REQUIRES(s->lock);
+/* Nothing waits to be written and no batch is in progress. */
+int avfs_backlog_is_empty(const avfs_store *s) AVFS_REQUIRES_SHARED(s->lock);
+/* Has the task look now; call without the lock. */
+void avfs_store_kick(avfs_store *s) AVFS_EXCLUDES(s->lock);
+
+/* ---- status.c ------------------------------------------------------------ */
+
+/* One JSON object, by sqlite3_malloc; NULL without memory. conn may be NULL; s is
+ * NULL for a file that can never be ours. reason is NULL when it is ours now. */
+char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason);
+
+/* ---- registry.c ---------------------------------------------------------- */
+
+void avfs_registry_add_conn(avfs_conn *conn);
+void avfs_registry_remove_conn(avfs_conn *conn);
+/* Takes a reference to the open store of this file, if there is one. */
+avfs_store *avfs_registry_find(const avfs_identity *id);
+/* Adds a new store with one reference, unless one for the file has come up
+ * meanwhile, which it then returns with a reference taken. */
+avfs_store *avfs_registry_add(avfs_store *s);
+/* Takes another reference to an open store; with the registry locked (visit). */
+avfs_store *avfs_registry_retain(avfs_store *s);
+/* 1 when there is only one reference, the caller's. */
+int avfs_registry_is_last(const avfs_store *s);
+/* Drops a reference; 1 when it was the last: the store is no longer found. */
+int avfs_registry_release(avfs_store *s);
+/* Calls back for the store that has a connection of this path (n bytes), or for
+ * all stores (NULL), with the registry locked. Returns how many there were. */
+int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
+                        void *arg);
+
+#endif

@@ -1,0 +1,214 @@
+/* transaction.c: from the first write of a transaction to its commit or its end.
+ *
+ *   RESERVED      writes            SYNC           PHASETWO        below RESERVED
+ *   begin ------> txn ------------> refuse? -----> commit -------> next writer
+ *                  |  too large                      txn -> committed, commit_seq + 1
+ *                  v
+ *                spill: segments of a batch, in the file, under a hot journal
+ *
+ *   without PHASETWO: discard: txn is dropped, or the segments are undone.
+ *
+ * The commit point is SQLITE_FCNTL_COMMIT_PHASETWO and nothing else, in every
+ * journal_mode: not the end of SQLite's journal, not the fall of its lock.
+ *
+ * Write-through. A transaction that outgrows the memory limit, or that has a
+ * super-journal, is a batch that begins before its commit: the queue is drained,
+ * then txn goes to the file in segments, each under journal records of its own
+ * pre-images (engine/batch.h). The journal stays valid until the commit, so a crash
+ * takes the file back. SQLite's own virtual journal serves its ROLLBACK and
+ * savepoints only; so this works in every journal_mode, MEMORY and OFF included.
+ *
+ *   NOT --spill--> OPEN --PHASETWO: last batch, in the background--> NOT
+ *                   |  \--discard: undo from the batch's journal --> NOT
+ *                   `--SYNC(super): all flushed--> DECIDED
+ *                        the super-journal's deletion commits:
+ *                        PHASETWO, or it is gone --> as from OPEN
+ *                        it is still there -------> undo
+ *
+ * Who: the writer, on its own thread; it holds EXCLUSIVE when it writes. It waits
+ * for the disk here only in write-through.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/store.h"
+#include "win32/heap.h"
+
+void avfs_transaction_begin(avfs_store *s) {
+  assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT);
+  s->txn.size = s->committed.size;
+  s->txn_limit = s->settings.max_queue_bytes / 2;
+  s->segment_rc = SQLITE_OK;
+}
+
+/* Waits until the segment in progress is over. */
+static int wait_segment(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  while (s->run != AVFS_RUN_NONE) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+  return s->segment_rc;
+}
+
+/* txn's pages become draining's; both see the file at txn's size. */
+static void move_to_draining(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  uint64_t size = s->txn.size;
+  assert(s->draining.count == 0);
+  avfs_page_table_swap(&s->txn, &s->draining);
+  s->txn.size = s->draining.size = size;
+  if (size > s->disk_bytes) s->disk_bytes = size;
+}
+
+int avfs_transaction_spill(avfs_conn *c, int wait, int flush_pages, const char *super) {
+  avfs_store *s = c->store;
+  avfs_batch_input input = {&s->draining, 0, 1, flush_pages, super};
+  int rc = SQLITE_OK;
+  avfs_lock_enter(&s->lock);
+  if (s->through == AVFS_THROUGH_NOT) {
+    rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
+    if (rc != SQLITE_OK) goto done;
+    while (s->run != AVFS_RUN_NONE) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+    s->through = AVFS_THROUGH_OPEN;
+  }
+  rc = wait_segment(s);
+  if (rc != SQLITE_OK) goto done;
+  if (s->txn.count > 0 || super != NULL || flush_pages) {
+    move_to_draining(s);
+    input.file_bytes = s->txn.size;
+    avfs_backlog_start(s, &input);
+    avfs_lock_leave(&s->lock);
+    avfs_store_kick(s);
+    avfs_lock_enter(&s->lock);
+  }
+  if (wait) rc = wait_segment(s);
+done:
+  avfs_lock_leave(&s->lock);
+  return rc;
+}
+
+int avfs_transaction_sync(avfs_conn *c, const char *super) {
+  avfs_store *s = c->store;
+  int rc;
+  if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
+  if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
+  if (super != NULL) {
+    size_t n = strlen(super) + 1;
+    avfs_free(s->super);
+    s->super = avfs_alloc(n);
+    if (s->super == NULL) return SQLITE_IOERR_NOMEM;
+    memcpy(s->super, super, n);
+  }
+  rc = avfs_transaction_spill(c, 1, super != NULL, s->super);
+  if (rc == SQLITE_OK && super != NULL) s->through = AVFS_THROUGH_DECIDED;
+  return rc;
+}
+
+/* Starts the last batch of a write-through transaction: what txn still holds, and
+ * the end of the journal. */
+static void finish_through(avfs_store *s) AVFS_REQUIRES(s->lock) {
+  avfs_batch_input input = {&s->draining, s->txn.size, 0, 0, NULL};
+  (void)wait_segment(s);   /* its failure was told at SYNC; the batch goes on from there */
+  move_to_draining(s);
+  s->committed.size = s->txn.size;
+  s->draining_seq = ++s->commit_seq;
+  s->draining_oldest_ns = s->io->now_ns();
+  avfs_backlog_start(s, &input);
+  s->through = AVFS_THROUGH_NOT;
+  avfs_free(s->super);
+  s->super = NULL;
+}
+
+int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
+  avfs_store *s = c->store;
+  uint64_t due = AVFS_NEVER;
+  int ours = 1, rc = SQLITE_OK;
+  *handed_over_out = 0;
+  if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
+  if (s->through != AVFS_THROUGH_NOT) {
+    unsigned char header[100];
+    memset(header, 0, sizeof header);
+    rc = avfs_store_read(c, header, sizeof header, 0);
+    avfs_lock_enter(&s->lock);
+    if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ) memcpy(s->header, header, sizeof header);
+    rc = SQLITE_OK;
+    finish_through(s);
+    due = 0;
+  } else {
+    const avfs_page *first;
+    avfs_lock_enter(&s->lock);
+    if (s->txn.count == 0 && s->txn.size == s->committed.size) {   /* BEGIN IMMEDIATE; COMMIT */
+      avfs_lock_leave(&s->lock);
+      return SQLITE_OK;
+    }
+    first = avfs_page_table_find(&s->txn, 1);
+    if (first != NULL) memcpy(s->header, first->data, sizeof s->header);
+    avfs_page_table_merge(&s->committed, &s->txn, &s->txn_pool);
+    s->commit_seq++;
+    s->dirty = 1;
+    due = avfs_backlog_grew(s);
+  }
+  ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
+  avfs_lock_leave(&s->lock);
+  if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
+  if (!ours) {
+    /* journal_mode=WAL, or what an encrypting VFS above us writes: from here on
+     * this database is not ours, but what is queued is. */
+    avfs_lock_enter(&s->lock);
+    rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
+    while (rc == SQLITE_OK && s->run != AVFS_RUN_NONE) {
+      avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+    }
+    avfs_lock_leave(&s->lock);
+    if (rc != SQLITE_OK) return rc;   /* lock_shared() tries again */
+    avfs_virtual_journal_reset(&s->journal);
+    avfs_store_hand_over(c);
+    *handed_over_out = 1;
+  }
+  return rc;
+}
+
+/* 1 when the super-journal of a decided transaction is gone: that was its commit,
+ * although PHASETWO has not come. */
+static int super_is_gone(avfs_store *s) {
+  int there = 1;
+  if (s->through != AVFS_THROUGH_DECIDED || s->super == NULL) return 0;
+  if (s->parent->xAccess(s->parent, s->super, SQLITE_ACCESS_EXISTS, &there) != SQLITE_OK) return 0;
+  return !there;
+}
+
+static int discard_through(avfs_conn *c) {
+  avfs_store *s = c->store;
+  int rc = SQLITE_OK;
+  if (super_is_gone(s)) {
+    int handed_over;
+    return avfs_transaction_commit(c, &handed_over);
+  }
+  avfs_lock_enter(&s->lock);
+  (void)wait_segment(s);
+  avfs_lock_leave(&s->lock);
+  rc = avfs_batch_undo(&s->batch);
+  if (rc != SQLITE_OK) {
+    /* The journal is left hot, as stock SQLite leaves its own, and nobody here
+     * uses the file until somebody has rolled it back under a fresh lock. */
+    sqlite3_log(rc, "asyncvfs: cannot undo a transaction of %s (%u): its journal is left to be "
+                "rolled back by the next connection", s->path, s->batch.os_error);
+    avfs_batch_abandon(&s->batch);
+    rc = SQLITE_IOERR;
+  }
+  avfs_lock_enter(&s->lock);
+  if (rc != SQLITE_OK) s->ours = 0;
+  avfs_page_table_clear(&s->draining, &s->pool);
+  s->draining.size = s->committed.size;
+  s->disk_bytes = s->batch.disk_bytes;
+  avfs_lock_leave(&s->lock);
+  s->through = AVFS_THROUGH_NOT;
+  avfs_free(s->super);
+  s->super = NULL;
+  return rc;
+}
+
+int avfs_transaction_discard(avfs_conn *c) {
+  avfs_store *s = c->store;
+  int rc = SQLITE_OK;
+  if (s->through != AVFS_THROUGH_NOT) rc = discard_through(c);
+  if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
+  avfs_virtual_journal_reset(&s->journal);
+  return rc;
+}

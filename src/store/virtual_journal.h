@@ -1,0 +1,47 @@
+/* virtual_journal.h: the rollback journal that SQLite believes it writes.
+ *
+ *      0                        memory limit                    size
+ *      |==== blocks in memory ====|==== a temporary file =========|
+ *
+ * SQLite's journal of the open transaction, for its own ROLLBACK and savepoints:
+ * bytes, a size, and whether the name exists. It never reaches the disk under
+ * its name, and syncing it costs nothing, since the batch that writes the
+ * transaction brings a journal of its own (engine/batch.h).
+ *
+ * Invariants: (1) bytes behind size are never read: what a write skips is zeros.
+ *             (2) a journal that does not exist has size 0 and no temporary file.
+ * Locks:  none. It belongs to the connection that holds RESERVED
+ *         (store/store.h), and passes from one to the next under store->lock.
+ * Memory: blocks are kept for the next transaction; reset() keeps one.
+ * Units:  bytes.
+ */
+#ifndef AVFS_VIRTUAL_JOURNAL_H
+#define AVFS_VIRTUAL_JOURNAL_H
+
+#include <stdint.h>
+
+#include "api/host.h"
+
+typedef struct avfs_virtual_journal {
+  int exists;
+  uint64_t size;
+  unsigned char **blocks;     /* AVFS_JOURNAL_BLOCK bytes each, NULL: zeros */
+  uint32_t block_count;       /* slots in blocks */
+  uint64_t memory_limit;      /* a multiple of AVFS_JOURNAL_BLOCK */
+  sqlite3_vfs *parent;        /* opens the temporary file */
+  sqlite3_file *overflow;     /* what stands behind memory_limit, or NULL */
+} avfs_virtual_journal;
+
+#define AVFS_JOURNAL_BLOCK 65536
+
+void avfs_virtual_journal_init(avfs_virtual_journal *j, sqlite3_vfs *parent, uint64_t memory_limit);
+/* SQLITE_OK, SQLITE_IOERR_SHORT_READ (the rest is zeros), or the overflow's error. */
+int avfs_virtual_journal_read(avfs_virtual_journal *j, void *p, uint32_t n, uint64_t offset);
+/* SQLITE_OK, SQLITE_IOERR_NOMEM, or the overflow file's error. */
+int avfs_virtual_journal_write(avfs_virtual_journal *j, const void *p, uint32_t n, uint64_t offset);
+void avfs_virtual_journal_truncate(avfs_virtual_journal *j, uint64_t size);
+/* The journal is deleted: no bytes, no name. Never fails. */
+void avfs_virtual_journal_reset(avfs_virtual_journal *j);
+void avfs_virtual_journal_free(avfs_virtual_journal *j);
+
+#endif

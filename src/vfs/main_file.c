@@ -1,0 +1,167 @@
+/* main_file.c: a main database that is ours: every call is the store's.
+ *
+ * The store may answer that the database is none of ours any more: xLock by
+ * AVFS_PASS, COMMIT_PHASETWO by having handed its lock over. From then on the
+ * file has avfs_passed_methods.
+ */
+#include "vfs/vfs.h"
+
+static avfs_conn *conn_of(sqlite3_file *f) { return &((avfs_main_file *)f)->conn; }
+
+const char avfs_not_rollback_mode[] =
+    "the database is in WAL mode, or no plain SQLite database";
+
+int avfs_main_close(sqlite3_file *f) {
+  avfs_main_file *m = (avfs_main_file *)f;
+  int rc;
+  if (m->conn.store != NULL) {
+    if (f->pMethods == &avfs_main_methods) avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
+    avfs_registry_remove_conn(&m->conn);
+    avfs_store_release(m->conn.store);
+    m->conn.store = NULL;
+  }
+  rc = avfs_parent_file_close(m->conn.parent);
+  m->conn.parent = NULL;
+  f->pMethods = NULL;
+  return rc;
+}
+
+static int main_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
+  return avfs_store_read(conn_of(f), p, (uint32_t)n, (uint64_t)offset);
+}
+
+static int main_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 offset) {
+  return avfs_store_write(conn_of(f), p, (uint32_t)n, (uint64_t)offset);
+}
+
+static int main_truncate(sqlite3_file *f, sqlite3_int64 size) {
+  return avfs_store_truncate(conn_of(f), (uint64_t)size);
+}
+
+/* The batch flushes. A write-through transaction did so at SQLITE_FCNTL_SYNC,
+ * which comes right before, in every mode. */
+static int main_sync(sqlite3_file *f, int flags) {
+  (void)f;
+  (void)flags;
+  return SQLITE_OK;
+}
+
+static int main_size(sqlite3_file *f, sqlite3_int64 *size_out) {
+  uint64_t size;
+  int rc = avfs_store_size(conn_of(f), &size);
+  *size_out = (sqlite3_int64)size;
+  return rc;
+}
+
+static int main_lock(sqlite3_file *f, int level) {
+  avfs_main_file *m = (avfs_main_file *)f;
+  int rc = avfs_store_lock(&m->conn, level);
+  if (rc != AVFS_PASS) return rc;
+  m->reason = avfs_not_rollback_mode;
+  m->passed_level = AVFS_LOCK_NONE;
+  f->pMethods = &avfs_passed_methods;
+  rc = m->conn.parent->file->pMethods->xLock(m->conn.parent->file, level);
+  if (rc == SQLITE_OK) m->passed_level = level;
+  return rc;
+}
+
+static int main_unlock(sqlite3_file *f, int level) { return avfs_store_unlock(conn_of(f), level); }
+
+static int main_check_reserved(sqlite3_file *f, int *reserved_out) {
+  return avfs_store_check_reserved(conn_of(f), reserved_out);
+}
+
+static int commit(avfs_main_file *m) {
+  int handed_over;
+  int rc = avfs_transaction_commit(&m->conn, &handed_over);
+  if (handed_over) {
+    m->reason = avfs_not_rollback_mode;
+    m->passed_level = AVFS_LOCK_EXCLUSIVE;
+    m->base.pMethods = &avfs_passed_methods;
+  }
+  return rc;
+}
+
+static int main_control(sqlite3_file *f, int op, void *arg) {
+  avfs_main_file *m = (avfs_main_file *)f;
+  sqlite3_file *parent = m->conn.parent->file;
+  switch (op) {
+    case SQLITE_FCNTL_SYNC:
+      return avfs_transaction_sync(&m->conn, arg);
+    case SQLITE_FCNTL_COMMIT_PHASETWO:
+      return commit(m);
+    case SQLITE_FCNTL_LOCKSTATE:
+      *(int *)arg = m->conn.locker.level;
+      return SQLITE_OK;
+    case SQLITE_FCNTL_POWERSAFE_OVERWRITE:
+      *(int *)arg = 1;   /* the batch's journal relies on it */
+      return SQLITE_OK;
+    case SQLITE_FCNTL_LAST_ERRNO:
+    case SQLITE_FCNTL_WIN32_AV_RETRY:
+    case SQLITE_FCNTL_WIN32_GET_HANDLE:
+      return parent->pMethods->xFileControl(parent, op, arg);
+    case SQLITE_FCNTL_SIZE_HINT:
+    case SQLITE_FCNTL_CHUNK_SIZE:
+      return SQLITE_OK;   /* the batch knows how long the file will be */
+    default:
+      return avfs_common_control(m, op, arg);
+  }
+}
+
+static int main_sector_size(sqlite3_file *f) {
+  sqlite3_file *parent = conn_of(f)->parent->file;
+  return parent->pMethods->xSectorSize(parent);
+}
+
+/* Nothing more is promised than what write-through can keep too. */
+static int main_characteristics(sqlite3_file *f) {
+  (void)f;
+  return SQLITE_IOCAP_POWERSAFE_OVERWRITE | SQLITE_IOCAP_SUBPAGE_READ;
+}
+
+/* Version 2 has xShm, so that SQLite lets the database be turned into WAL mode.
+ * Only a passed file is asked: in between stands a commit, and a lock. */
+static int main_shm_map(sqlite3_file *f, int page, int bytes, int extend, void volatile **pp) {
+  (void)f;
+  (void)page;
+  (void)bytes;
+  (void)extend;
+  *pp = NULL;
+  return SQLITE_IOERR_SHMMAP;
+}
+
+static int main_shm_lock(sqlite3_file *f, int offset, int n, int flags) {
+  (void)f;
+  (void)offset;
+  (void)n;
+  (void)flags;
+  return SQLITE_IOERR_SHMLOCK;
+}
+
+static void main_shm_barrier(sqlite3_file *f) { (void)f; }
+
+static int main_shm_unmap(sqlite3_file *f, int delete_it) {
+  (void)f;
+  (void)delete_it;
+  return SQLITE_OK;
+}
+
+const sqlite3_io_methods avfs_main_methods = {
+    .iVersion = 2,
+    .xClose = avfs_main_close,
+    .xRead = main_read,
+    .xWrite = main_write,
+    .xTruncate = main_truncate,
+    .xSync = main_sync,
+    .xFileSize = main_size,
+    .xLock = main_lock,
+    .xUnlock = main_unlock,
+    .xCheckReservedLock = main_check_reserved,
+    .xFileControl = main_control,
+    .xSectorSize = main_sector_size,
+    .xDeviceCharacteristics = main_characteristics,
+    .xShmMap = main_shm_map,
+    .xShmLock = main_shm_lock,
+    .xShmBarrier = main_shm_barrier,
+    .xShmUnmap = main_shm_unmap,
+};

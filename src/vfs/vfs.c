@@ -1,0 +1,228 @@
+/* vfs.c: the sqlite3_vfs named "asyncvfs".
+ *
+ * Names. A journal's or WAL's name is its database's with a tail. Whether such a
+ * name means the file on the disk or the virtual one is one rule:
+ *   -journal  is virtual while a connection that is ours holds RESERVED or more, and
+ *             the store has the OS lock to match: then no other writer exists, here
+ *             or elsewhere, whom the name could belong to;
+ *   -journal, -wal  do not exist while the store holds the OS lock: it has looked,
+ *             and nobody else can make one.
+ */
+#include "vfs/vfs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "win32/heap.h"
+
+static struct {
+  sqlite3_vfs vfs;       /* pAppData: the parent */
+  const avfs_io *io;
+  int registered;
+} self;
+
+static sqlite3_vfs *parent_of(sqlite3_vfs *vfs) { return vfs->pAppData; }
+
+/* ---- names --------------------------------------------------------------- */
+
+/* The length of `name` without `tail`, or 0 when it does not end so. */
+static size_t without_tail(const char *name, const char *tail) {
+  size_t n = strlen(name), m = strlen(tail);
+  return n > m && strcmp(name + n - m, tail) == 0 ? n - m : 0;
+}
+
+typedef struct journal_query {
+  avfs_store *writing;   /* whose writer the journal belongs to */
+  int known;             /* the OS lock is held: nothing is there */
+} journal_query;
+
+static void ask(avfs_store *s, void *arg) {
+  journal_query *q = arg;
+  avfs_lock_enter_shared(&s->lock);
+  q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours;
+  if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED) q->writing = s;
+  avfs_lock_leave_shared(&s->lock);
+}
+
+static journal_query query(const char *name, const char *tail) {
+  journal_query q = {NULL, 0};
+  size_t n = without_tail(name, tail);
+  if (n > 0) avfs_registry_visit(name, n, ask, &q);
+  return q;
+}
+
+/* ---- xOpen --------------------------------------------------------------- */
+
+/* Why this file can never be ours; NULL when it may be. */
+static const char *never_ours(const char *name, int flags, int flags_got) {
+  const char *disabled = getenv("ASYNCVFS_DISABLE");
+  if (disabled != NULL && strcmp(disabled, "1") == 0) return "ASYNCVFS_DISABLE is set";
+  if (sqlite3_uri_boolean(name, "immutable", 0)) return "immutable=1";
+  if (sqlite3_uri_boolean(name, "nolock", 0)) return "nolock=1";
+  if (!sqlite3_uri_boolean(name, "psow", 1)) return "psow=0";
+  if ((flags & SQLITE_OPEN_READWRITE) && (flags_got & SQLITE_OPEN_READONLY)) {
+    return "the file is read-only";
+  }
+  return NULL;
+}
+
+static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int flags,
+                     int *flags_out) {
+  avfs_settings settings = avfs_default_settings;
+  int got = flags, rc;
+  memset(m, 0, sizeof *m);
+  rc = avfs_uri_settings(name, &settings);
+  if (rc != SQLITE_OK) return rc;
+  rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
+  if (rc != SQLITE_OK) return rc;
+  if (flags_out != NULL) *flags_out = got;
+  m->conn.path = m->conn.parent->name;
+  m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
+  m->reason = never_ours(name, flags, got);
+  if (m->reason == NULL) {
+    rc = avfs_engine_start(self.io);
+    if (rc == SQLITE_OK) {
+      rc = avfs_store_open(self.io, parent_of(vfs), &m->conn, &m->reason);
+    }
+    if (rc != SQLITE_OK && rc != AVFS_PASS) {
+      avfs_parent_file_close(m->conn.parent);
+      return rc;
+    }
+  }
+  if (m->conn.store == NULL) {
+    m->base.pMethods = &avfs_passed_methods;
+    return SQLITE_OK;
+  }
+  avfs_lock_enter(&m->conn.store->lock);
+  if (sqlite3_uri_parameter(name, "max_lag_ms") != NULL) {
+    m->conn.store->settings.max_lag_ms = settings.max_lag_ms;
+  }
+  if (sqlite3_uri_parameter(name, "max_queue_bytes") != NULL) {
+    m->conn.store->settings.max_queue_bytes = settings.max_queue_bytes;
+  }
+  avfs_lock_leave(&m->conn.store->lock);
+  avfs_registry_add_conn(&m->conn);
+  m->base.pMethods = &avfs_main_methods;
+  return SQLITE_OK;
+}
+
+static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags,
+                    int *flags_out) {
+  f->pMethods = NULL;
+  if (name != NULL && (flags & SQLITE_OPEN_MAIN_DB)) {
+    return open_main(vfs, name, (avfs_main_file *)f, flags, flags_out);
+  }
+  if (name != NULL && (flags & SQLITE_OPEN_MAIN_JOURNAL)) {
+    journal_query q = query(name, "-journal");
+    if (q.writing != NULL) {
+      avfs_journal_file_open(f, q.writing);
+      if (flags_out != NULL) *flags_out = flags;
+      return SQLITE_OK;
+    }
+  }
+  return parent_of(vfs)->xOpen(parent_of(vfs), name, f, flags, flags_out);
+}
+
+static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir) {
+  journal_query q = query(name, "-journal");
+  if (q.writing != NULL) {
+    avfs_virtual_journal_reset(&q.writing->journal);   /* by its owner, the caller */
+    return SQLITE_OK;
+  }
+  return parent_of(vfs)->xDelete(parent_of(vfs), name, sync_dir);
+}
+
+static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_out) {
+  if (flags == SQLITE_ACCESS_EXISTS && name != NULL) {
+    if (query(name, "-journal").known || query(name, "-wal").known) {
+      *result_out = 0;
+      return SQLITE_OK;
+    }
+  }
+  return parent_of(vfs)->xAccess(parent_of(vfs), name, flags, result_out);
+}
+
+/* ---- the parent's, as they are ------------------------------------------- */
+
+static int vfs_full_pathname(sqlite3_vfs *vfs, const char *name, int n, char *out) {
+  return parent_of(vfs)->xFullPathname(parent_of(vfs), name, n, out);
+}
+static void *vfs_dlopen(sqlite3_vfs *vfs, const char *name) {
+  return parent_of(vfs)->xDlOpen(parent_of(vfs), name);
+}
+static void vfs_dlerror(sqlite3_vfs *vfs, int n, char *out) {
+  parent_of(vfs)->xDlError(parent_of(vfs), n, out);
+}
+static void (*vfs_dlsym(sqlite3_vfs *vfs, void *lib, const char *symbol))(void) {
+  return parent_of(vfs)->xDlSym(parent_of(vfs), lib, symbol);
+}
+static void vfs_dlclose(sqlite3_vfs *vfs, void *lib) {
+  parent_of(vfs)->xDlClose(parent_of(vfs), lib);
+}
+static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
+  return parent_of(vfs)->xRandomness(parent_of(vfs), n, out);
+}
+static int vfs_sleep(sqlite3_vfs *vfs, int us) {
+  return parent_of(vfs)->xSleep(parent_of(vfs), us);
+}
+static int vfs_current_time(sqlite3_vfs *vfs, double *out) {
+  return parent_of(vfs)->xCurrentTime(parent_of(vfs), out);
+}
+static int vfs_get_last_error(sqlite3_vfs *vfs, int n, char *out) {
+  return parent_of(vfs)->xGetLastError(parent_of(vfs), n, out);
+}
+static int vfs_current_time_int64(sqlite3_vfs *vfs, sqlite3_int64 *out) {
+  return parent_of(vfs)->xCurrentTimeInt64(parent_of(vfs), out);
+}
+
+/* ---- for both kinds of main file ------------------------------------------ */
+
+int avfs_common_control(avfs_main_file *m, int op, void *arg) {
+  if (op == SQLITE_FCNTL_PRAGMA) return avfs_pragma(m, arg);
+  if (op == SQLITE_FCNTL_VFSNAME) {
+    *(char **)arg = sqlite3_mprintf("asyncvfs/%s", parent_of(&self.vfs)->zName);
+    return SQLITE_OK;
+  }
+  return SQLITE_NOTFOUND;
+}
+
+/* ---- registration -------------------------------------------------------- */
+
+static int largest(int a, int b) { return a > b ? a : b; }
+
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default) {
+  int rc;
+  if (!self.registered) {
+    sqlite3_vfs *v = &self.vfs;
+    memset(v, 0, sizeof *v);
+    v->iVersion = 2;   /* no system calls to override */
+    v->szOsFile = largest(largest((int)sizeof(avfs_main_file), avfs_journal_file_bytes()),
+                          parent->szOsFile);
+    v->mxPathname = parent->mxPathname;
+    v->zName = "asyncvfs";
+    v->pAppData = parent;
+    v->xOpen = vfs_open;
+    v->xDelete = vfs_delete;
+    v->xAccess = vfs_access;
+    v->xFullPathname = vfs_full_pathname;
+    v->xDlOpen = vfs_dlopen;
+    v->xDlError = vfs_dlerror;
+    v->xDlSym = vfs_dlsym;
+    v->xDlClose = vfs_dlclose;
+    v->xRandomness = vfs_randomness;
+    v->xSleep = vfs_sleep;
+    v->xCurrentTime = vfs_current_time;
+    v->xGetLastError = vfs_get_last_error;
+    v->xCurrentTimeInt64 = parent->iVersion >= 2 ? vfs_current_time_int64 : NULL;
+    self.io = io;
+  }
+  rc = sqlite3_vfs_register(&self.vfs, make_default);
+  if (rc == SQLITE_OK) self.registered = 1;
+  return rc;
+}
+
+int avfs_vfs_unregister(void) {
+  int rc = self.registered ? sqlite3_vfs_unregister(&self.vfs) : SQLITE_OK;
+  if (rc == SQLITE_OK) self.registered = 0;
+  return rc;
+}

@@ -1,0 +1,198 @@
+/* file.c: files by Win32, opened for overlapped I/O and bound to the port. */
+#include "win32/port.h"
+
+#include <string.h>
+
+#include "api/host.h"
+#include "win32/heap.h"
+
+struct avfs_file {
+  HANDLE handle;   /* bound to the port */
+};
+
+/* Disk-full is a code of its own, since an application can do something about
+ * it; whatever else happens is an I/O error of the kind `otherwise`. */
+int avfs_code_of_win32(uint32_t error, int otherwise) {
+  switch (error) {
+    case ERROR_HANDLE_DISK_FULL:
+    case ERROR_DISK_FULL:
+      return SQLITE_FULL;
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_NO_SYSTEM_RESOURCES:
+    case ERROR_WORKING_SET_QUOTA:
+      return SQLITE_IOERR_NOMEM;
+    default:
+      return otherwise;
+  }
+}
+
+const char *avfs_os_error_text(uint32_t os_error) {
+  switch (os_error) {
+    case ERROR_HANDLE_DISK_FULL:
+    case ERROR_DISK_FULL: return "disk full";
+    case ERROR_ACCESS_DENIED: return "access denied";
+    case ERROR_SHARING_VIOLATION: return "another program holds the file open";
+    case ERROR_LOCK_VIOLATION: return "another program has locked a part of the file";
+    case ERROR_WRITE_PROTECT: return "the medium is write-protected";
+    case ERROR_NOT_READY: return "the device is not ready";
+    case ERROR_DEV_NOT_EXIST:
+    case ERROR_DEVICE_NOT_CONNECTED:
+    case ERROR_FILE_INVALID: return "the volume is gone";
+    case ERROR_CRC:
+    case ERROR_IO_DEVICE: return "the device reports an I/O error";
+    case ERROR_NOT_ENOUGH_MEMORY:
+    case ERROR_OUTOFMEMORY:
+    case ERROR_NO_SYSTEM_RESOURCES: return "out of memory";
+    default: return NULL;
+  }
+}
+
+/* UTF-8 to UTF-16, with the \\?\ prefix where the path is too long without.
+ * To be freed by avfs_free; NULL without memory or when path is no UTF-8. */
+static WCHAR *wide_path(const char *path) {
+  static const WCHAR prefix[] = L"\\\\?\\";
+  int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
+  int skip = n >= MAX_PATH && strncmp(path, "\\\\", 2) != 0 ? 4 : 0;
+  WCHAR *w;
+  if (n <= 0) return NULL;
+  w = avfs_alloc(((size_t)n + 4) * sizeof *w);
+  if (w == NULL) return NULL;
+  if (skip != 0) memcpy(w, prefix, 4 * sizeof *w);
+  MultiByteToWideChar(CP_UTF8, 0, path, -1, w + skip, n);
+  return w;
+}
+
+static int file_open(const char *path, int how, avfs_file **file_out) {
+  int rc = SQLITE_NOMEM;
+  avfs_file *f = avfs_alloc_zero(sizeof *f);
+  WCHAR *w = wide_path(path);
+  HANDLE h = INVALID_HANDLE_VALUE;
+  DWORD error = 0;
+  *file_out = NULL;
+  if (f == NULL || w == NULL) goto fail;
+  /* DELETE access lets remove() delete through this handle. No
+   * FILE_SHARE_DELETE: while a store lives, its files stay. */
+  h = CreateFileW(w, GENERIC_READ | GENERIC_WRITE | (how == AVFS_OPEN_CREATE ? DELETE : 0),
+                  FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                  how == AVFS_OPEN_CREATE ? OPEN_ALWAYS : OPEN_EXISTING,
+                  FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED, NULL);
+  if (h == INVALID_HANDLE_VALUE) {
+    error = GetLastError();
+    rc = avfs_code_of_win32(error, SQLITE_CANTOPEN);
+    goto fail;
+  }
+  if (!avfs_port_bind(h)) {
+    error = GetLastError();
+    rc = SQLITE_CANTOPEN;
+    goto fail;
+  }
+  f->handle = h;
+  avfs_free(w);
+  *file_out = f;
+  return SQLITE_OK;
+fail:
+  if (h != INVALID_HANDLE_VALUE) CloseHandle(h);
+  avfs_free(w);
+  avfs_free(f);
+  SetLastError(error);
+  return rc;
+}
+
+static void file_close(avfs_file *f) {
+  CloseHandle(f->handle);
+  avfs_free(f);
+}
+
+static int file_remove(avfs_file *f) {
+  FILE_DISPOSITION_INFO gone = {TRUE};
+  BOOL ok = SetFileInformationByHandle(f->handle, FileDispositionInfo, &gone, sizeof gone);
+  DWORD error = ok ? 0 : GetLastError();
+  file_close(f);
+  SetLastError(error);
+  return ok ? SQLITE_OK : SQLITE_IOERR_DELETE;
+}
+
+static int file_identity(avfs_file *f, avfs_identity *id_out) {
+  FILE_ID_INFO full;
+  BY_HANDLE_FILE_INFORMATION info;
+  /* 128-bit identifiers (ReFS) where the system has them. */
+  if (GetFileInformationByHandleEx(f->handle, FileIdInfo, &full, sizeof full)) {
+    id_out->volume = full.VolumeSerialNumber;
+    memcpy(&id_out->index_low, full.FileId.Identifier, 8);
+    memcpy(&id_out->index_high, full.FileId.Identifier + 8, 8);
+    return SQLITE_OK;
+  }
+  if (!GetFileInformationByHandle(f->handle, &info)) return SQLITE_IOERR_FSTAT;
+  id_out->volume = info.dwVolumeSerialNumber;
+  id_out->index_low = ((uint64_t)info.nFileIndexHigh << 32) | info.nFileIndexLow;
+  id_out->index_high = 0;
+  return SQLITE_OK;
+}
+
+static int file_is_local(avfs_file *f) {
+  FILE_REMOTE_PROTOCOL_INFO remote;
+  /* Answers for remote files only; a local one gives ERROR_INVALID_PARAMETER. */
+  return !GetFileInformationByHandleEx(f->handle, FileRemoteProtocolInfo, &remote, sizeof remote);
+}
+
+static OVERLAPPED *op_begin(avfs_op *op, int failed_rc) {
+  avfs_overlapped *o = (avfs_overlapped *)op->os;
+  memset(op->os, 0, sizeof op->os);
+  o->ov.Offset = (DWORD)op->offset;
+  o->ov.OffsetHigh = (DWORD)(op->offset >> 32);
+  o->failed_rc = failed_rc;
+  return &o->ov;
+}
+
+/* An operation that Windows refused to start completes through the port too. */
+static void op_started(avfs_op *op, BOOL ok) {
+  DWORD error = ok ? 0 : GetLastError();
+  if (ok || error == ERROR_IO_PENDING) return;
+  if (error == ERROR_HANDLE_EOF) {
+    avfs_port_post(op, SQLITE_OK, 0);
+  } else {
+    avfs_port_post(op, avfs_code_of_win32(error, ((avfs_overlapped *)op->os)->failed_rc), error);
+  }
+}
+
+static void file_read(avfs_op *op) {
+  OVERLAPPED *ov = op_begin(op, SQLITE_IOERR_READ);
+  op_started(op, ReadFile(op->file->handle, op->data, op->bytes, NULL, ov));
+}
+
+static void file_write(avfs_op *op) {
+  OVERLAPPED *ov = op_begin(op, SQLITE_IOERR_WRITE);
+  op_started(op, WriteFile(op->file->handle, op->data, op->bytes, NULL, ov));
+}
+
+static int file_flush(avfs_file *f) {
+  return FlushFileBuffers(f->handle) ? SQLITE_OK
+                                     : avfs_code_of_win32(GetLastError(), SQLITE_IOERR_FSYNC);
+}
+
+static int file_size(avfs_file *f, uint64_t *bytes_out) {
+  LARGE_INTEGER size;
+  *bytes_out = 0;
+  if (!GetFileSizeEx(f->handle, &size)) return SQLITE_IOERR_FSTAT;
+  *bytes_out = (uint64_t)size.QuadPart;
+  return SQLITE_OK;
+}
+
+static int file_resize(avfs_file *f, uint64_t bytes) {
+  FILE_END_OF_FILE_INFO eof;
+  eof.EndOfFile.QuadPart = (LONGLONG)bytes;
+  if (SetFileInformationByHandle(f->handle, FileEndOfFileInfo, &eof, sizeof eof)) return SQLITE_OK;
+  if (GetLastError() == ERROR_USER_MAPPED_FILE) return SQLITE_OK;
+  return avfs_code_of_win32(GetLastError(), SQLITE_IOERR_TRUNCATE);
+}
+
+static void post_now(avfs_op *op) { avfs_port_post(op, SQLITE_OK, 0); }
+
+static uint32_t last_error(void) { return GetLastError(); }
+
+const avfs_io avfs_io_win32 = {
+    avfs_port_start, file_open, file_close, file_remove, file_identity, file_is_local, file_read, file_write,
+    file_flush, file_size, file_resize, post_now, avfs_port_wait, avfs_clock_now_ns,
+    last_error,
+};

@@ -1,0 +1,100 @@
+/* io.h: the seam: all that store/ and engine/ ask of the machine.
+ *
+ *      engine/                         store/
+ *        |  read, write (overlapped)     |  open, identity
+ *        |  flush, resize, remove        |
+ *        v                               v
+ *   +--------------------- avfs_io ---------------------+
+ *   | file.c: CreateFileW, ReadFile, WriteFile, ...     |
+ *   | port.c: CreateIoCompletionPort, Get/PostQueued... |
+ *   +---------------------------------------------------+
+ *
+ * A table of functions, so that tests can count, fail, delay and record each
+ * call, and a simulation can stand in for the machine.
+ *
+ * Preconditions, once for all: pointers are not NULL, bytes > 0, a file is
+ * closed when none of its operations is in flight. Functions that return int
+ * answer SQLITE_OK or an SQLite result code; os_error() then has the number
+ * that Windows gave to this thread's last failed call.
+ *
+ * An operation (avfs_op) belongs to its caller, who keeps it and its buffer
+ * untouched until `done` has been called. `done` runs exactly once, on a thread
+ * of the pool (engine/scheduler.c), also where the operation completed at once
+ * or could not even be started: pending and immediate completion take one path.
+ */
+#ifndef AVFS_IO_H
+#define AVFS_IO_H
+
+#include <stdint.h>
+
+typedef struct avfs_file avfs_file;
+typedef struct avfs_op avfs_op;
+
+struct avfs_op {
+  /* set by the caller */
+  avfs_file *file;
+  void *data;
+  uint32_t bytes;
+  uint64_t offset;            /* bytes from the start of the file */
+  void (*done)(avfs_op *op);
+
+  /* set before done is called */
+  int rc;                     /* SQLITE_OK; SQLITE_IOERR_READ, _WRITE, SQLITE_FULL ... */
+  uint32_t os_error;          /* of Windows, 0 when rc is SQLITE_OK */
+  uint32_t transferred;       /* bytes; a read past the end of file transfers fewer */
+
+  /* private to the seam: an OVERLAPPED */
+  uint64_t os[6];
+};
+
+/* Names one file on this machine, whatever path leads to it. */
+typedef struct avfs_identity {
+  uint64_t volume;
+  uint64_t index_high, index_low;
+} avfs_identity;
+
+enum {
+  AVFS_OPEN_EXISTING = 0,
+  AVFS_OPEN_CREATE = 1   /* create it when it is not there */
+};
+
+typedef struct avfs_io avfs_io;
+struct avfs_io {
+  /* Before anything else; may be called again. */
+  int (*start)(void);
+  /* Opens for overlapped reading and writing. path is UTF-8, absolute. Others
+   * may read and write the file while it is open, but not delete it. */
+  int (*open)(const char *path, int how, avfs_file **file_out);
+  void (*close)(avfs_file *f);
+  /* Deletes the file and closes f, whatever the answer. */
+  int (*remove)(avfs_file *f);
+  int (*identity)(avfs_file *f, avfs_identity *id_out);
+  /* 1 when the volume is on this machine, 0 when it is reached by network. */
+  int (*is_local)(avfs_file *f);
+
+  void (*read)(avfs_op *op);
+  void (*write)(avfs_op *op);
+  /* All completed writes and size changes of f are on the medium after it. */
+  int (*flush)(avfs_file *f);
+  int (*size)(avfs_file *f, uint64_t *bytes_out);
+  /* Growing leaves zeros. A file that shrinks while a view of it is mapped
+   * keeps its length, which counts as success (as in os_win.c, winTruncate). */
+  int (*resize)(avfs_file *f, uint64_t bytes);
+
+  /* Completes op without any I/O. */
+  void (*post)(avfs_op *op);
+  /* The next completed operation, whose `done` the caller is to call; NULL when
+   * timeout_ms has passed without one. */
+  avfs_op *(*wait)(uint32_t timeout_ms);
+
+  uint64_t (*now_ns)(void);   /* monotonic */
+  uint32_t (*os_error)(void);
+};
+
+/* The machine itself. */
+extern const avfs_io avfs_io_win32;
+
+/* What os_error() says for numbers that deserve words; NULL for the others. */
+const char *avfs_os_error_text(uint32_t os_error);
+
+#endif

@@ -1,0 +1,29 @@
+/* port.h: the completion port, between port.c and file.c. */
+#ifndef AVFS_PORT_H
+#define AVFS_PORT_H
+
+#include "win32/io.h"
+
+#include <windows.h>
+
+/* Makes the port, once. */
+int avfs_port_start(void);
+/* Completions of h arrive at the port. Returns 0 on failure (GetLastError). */
+int avfs_port_bind(HANDLE h);
+/* Completes op with this result. */
+void avfs_port_post(avfs_op *op, int rc, uint32_t os_error);
+avfs_op *avfs_port_wait(uint32_t timeout_ms);
+
+/* The one table from Windows error numbers to SQLite's codes. */
+int avfs_code_of_win32(uint32_t error, int otherwise);
+
+/* clock.c */
+uint64_t avfs_clock_now_ns(void);
+
+/* What avfs_op.os holds. */
+typedef struct avfs_overlapped {
+  OVERLAPPED ov;
+  int failed_rc;   /* what a failure is called: SQLITE_IOERR_READ or _WRITE */
+} avfs_overlapped;
+
+#endif

@@ -1,0 +1,88 @@
+/* sync.c: the seam's locks, condition variables and threads, by Win32. */
+#include "win32/sync.h"
+
+#include <assert.h>
+#include <windows.h>
+
+static_assert(sizeof(SRWLOCK) == sizeof(void *), "avfs_lock holds an SRWLOCK");
+static_assert(sizeof(CONDITION_VARIABLE) == sizeof(void *),
+              "avfs_cond holds a CONDITION_VARIABLE");
+
+/* The bodies below are the capability's own implementation: the analysis
+ * checks the callers. */
+#if defined(__clang__)
+# define NOT_ANALYSED __attribute__((no_thread_safety_analysis))
+#else
+# define NOT_ANALYSED
+#endif
+
+NOT_ANALYSED void avfs_lock_enter(avfs_lock *l) {
+  AcquireSRWLockExclusive((SRWLOCK *)&l->os);
+#ifndef NDEBUG
+  l->owner = GetCurrentThreadId();
+#endif
+}
+
+NOT_ANALYSED void avfs_lock_leave(avfs_lock *l) {
+#ifndef NDEBUG
+  assert(l->owner == GetCurrentThreadId());
+  l->owner = 0;
+#endif
+  ReleaseSRWLockExclusive((SRWLOCK *)&l->os);
+}
+
+NOT_ANALYSED void avfs_lock_enter_shared(avfs_lock *l) {
+  AcquireSRWLockShared((SRWLOCK *)&l->os);
+}
+
+NOT_ANALYSED void avfs_lock_leave_shared(avfs_lock *l) {
+  ReleaseSRWLockShared((SRWLOCK *)&l->os);
+}
+
+NOT_ANALYSED int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
+  BOOL woken;
+#ifndef NDEBUG
+  assert(l->owner == GetCurrentThreadId());
+  l->owner = 0;
+#endif
+  c->waiters++;
+  woken = SleepConditionVariableSRW((CONDITION_VARIABLE *)&c->os, (SRWLOCK *)&l->os,
+                                    timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms, 0);
+  c->waiters--;
+#ifndef NDEBUG
+  l->owner = GetCurrentThreadId();
+#endif
+  return woken != 0;
+}
+
+void avfs_cond_wake_all(avfs_cond *c) {
+  if (c->waiters > 0) WakeAllConditionVariable((CONDITION_VARIABLE *)&c->os);
+}
+
+/* What a new thread is to run; the thread frees it. */
+struct start {
+  void (*run)(void *arg);
+  void *arg;
+};
+
+static DWORD WINAPI thread_main(LPVOID p) {
+  struct start s = *(struct start *)p;
+  HeapFree(GetProcessHeap(), 0, p);
+  s.run(s.arg);
+  return 0;
+}
+
+int avfs_thread_start(void (*run)(void *arg), void *arg) {
+  struct start *s = HeapAlloc(GetProcessHeap(), 0, sizeof *s);
+  HANDLE h;
+  if (s == NULL) return 0;
+  s->run = run;
+  s->arg = arg;
+  h = CreateThread(NULL, 0, thread_main, s, 0, NULL);
+  if (h == NULL) {
+    HeapFree(GetProcessHeap(), 0, s);
+    return 0;
+  }
+  CloseHandle(h);
+  return 1;
+}
