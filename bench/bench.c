@@ -143,10 +143,15 @@ static result run_turn(const contestant *c, const options *o, samples *s) {
   return r;
 }
 
+/* Unknown in one turn is unknown: else p99 could come from other turns than
+ * p50, and be less. */
 static double median_of(const result *turns, uint32_t n, size_t offset) {
   double values[MAX_ROUNDS];
   uint32_t i;
-  for (i = 0; i < n; i++) values[i] = *(const double *)((const char *)&turns[i] + offset);
+  for (i = 0; i < n; i++) {
+    values[i] = *(const double *)((const char *)&turns[i] + offset);
+    if (isnan(values[i])) return NAN;
+  }
   return median(values, n);
 }
 

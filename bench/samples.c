@@ -97,11 +97,6 @@ static int compare_doubles(const void *a, const void *b) {
 }
 
 double median(double *values, size_t n) {
-  size_t known = 0, i;
-  for (i = 0; i < n; i++) {
-    if (!isnan(values[i])) values[known++] = values[i];
-  }
-  if (known == 0) return NAN;
-  qsort(values, known, sizeof values[0], compare_doubles);
-  return (values[(known - 1) / 2] + values[known / 2]) / 2;
+  qsort(values, n, sizeof values[0], compare_doubles);
+  return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }

@@ -37,8 +37,8 @@ summary samples_summary(samples *);
 /* Seconds on QueryPerformanceCounter, from any fixed point. */
 double clock_seconds(void);
 
-/* The middle of n values (the mean of the two in the middle), NANs left out;
- * NAN if there is none. Sorts them in place. */
+/* The middle of n > 0 values (the mean of the two in the middle), none of
+ * them NAN. Sorts them in place. */
 double median(double *values, size_t n);
 
 #endif
