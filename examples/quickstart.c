@@ -30,10 +30,12 @@ int main(void) {
   sqlite3_open_v2("quickstart.db", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "asyncvfs");
   rc = sqlite3_exec(db,
                     "CREATE TABLE IF NOT EXISTS note(text);"
-                    "INSERT INTO note VALUES('returns at memory speed');" /* a commit */
-                    "PRAGMA asyncvfs_flush;" /* returns when it is on disk, flushed */
-                    "SELECT count(*) AS notes FROM note",
-                    show_row, NULL, &error);
+                    "INSERT INTO note VALUES('returns at memory speed')",
+                    NULL, NULL, &error);
+  if (rc == SQLITE_OK) /* returns when all of that is on disk, flushed */
+    rc = sqlite3_exec(db, "PRAGMA asyncvfs_flush", NULL, NULL, &error);
+  if (rc == SQLITE_OK)
+    rc = sqlite3_exec(db, "SELECT count(*) AS notes FROM note", show_row, NULL, &error);
   if (rc != SQLITE_OK) fprintf(stderr, "quickstart.db: %s\n", error);
   sqlite3_close(db); /* whatever is not on disk yet is now */
   return rc != SQLITE_OK;
