@@ -61,9 +61,9 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
 
 static void describe(avfs_store *s, void *arg) {
   int ours;
-  avfs_lock_enter_shared(&s->lock);
+  avfs_store_enter_shared(s);
   ours = s->ours;
-  avfs_lock_leave_shared(&s->lock);
+  avfs_store_leave_shared(s);
   *(char **)arg = avfs_store_status(s, NULL, ours ? NULL : avfs_not_rollback_mode);
 }
 

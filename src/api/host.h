@@ -8,6 +8,8 @@
 #ifndef AVFS_HOST_H
 #define AVFS_HOST_H
 
+#include <stddef.h>
+
 #include "sqlite3ext.h"
 SQLITE_EXTENSION_INIT3
 

@@ -116,7 +116,7 @@ typedef struct avfs_batch {
   uint32_t segment_count, segment_room;
   avfs_lock undo_lock;       /* for op_done, while undo waits; a leaf */
   avfs_cond undo_cond;
-  int undo_op_done AVFS_GUARDED_BY(undo_lock);
+  int undo_op_done;          /* guarded by undo_lock */
 } avfs_batch;
 
 /* Makes sure that the journal file is there, open and void: where it cannot be, a

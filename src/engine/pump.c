@@ -4,12 +4,14 @@
 #include "api/host.h"
 #include "win32/heap.h"
 
+AVFS_LOCK_FUNCTIONS(pump, avfs_pump, avfs_pump_role)
+
 static void slot_ended(avfs_slot *s) {
   avfs_pump *p = s->pump;
   int busy;
-  avfs_lock_enter(&p->lock);
+  pump_enter(p);
   busy = --p->busy;
-  avfs_lock_leave(&p->lock);
+  pump_leave(p);
   if (busy == 0) p->finished(p);
 }
 
@@ -17,12 +19,12 @@ static void op_done(avfs_op *op) {
   avfs_slot *s = (avfs_slot *)((char *)op - offsetof(avfs_slot, op));
   avfs_pump *p = s->pump;
   if (op->rc != SQLITE_OK) {
-    avfs_lock_enter(&p->lock);
+    pump_enter(p);
     if (p->rc == SQLITE_OK) {
       p->rc = op->rc;
       p->os_error = op->os_error;
     }
-    avfs_lock_leave(&p->lock);
+    pump_leave(p);
     slot_ended(s);
   } else if (!p->step(s)) {
     slot_ended(s);
@@ -45,12 +47,12 @@ int avfs_pump_start(avfs_pump *p, int (*step)(avfs_slot *s)) {
   int rc = get_buffers(p);
   if (rc != SQLITE_OK) return rc;
   p->step = step;
-  avfs_lock_enter(&p->lock);
+  pump_enter(p);
   p->busy = AVFS_PUMP_SLOTS;   /* so finished() waits for the last to be started */
   p->next = 0;
   p->rc = SQLITE_OK;
   p->os_error = 0;
-  avfs_lock_leave(&p->lock);
+  pump_leave(p);
   for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
     avfs_slot *s = &p->slots[i];
     s->pump = p;
@@ -64,7 +66,7 @@ int avfs_pump_start(avfs_pump *p, int (*step)(avfs_slot *s)) {
 int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, uint32_t first)) {
   avfs_pump *p = s->pump;
   int claimed = 0;
-  avfs_lock_enter(&p->lock);
+  pump_enter(p);
   if (p->rc == SQLITE_OK && p->next < total) {
     s->first = p->next;
     s->count = fit(p->work, s->first);
@@ -72,16 +74,16 @@ int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, ui
     p->next += s->count;
     claimed = 1;
   }
-  avfs_lock_leave(&p->lock);
+  pump_leave(p);
   return claimed;
 }
 
 int avfs_pump_result(avfs_pump *p, uint32_t *os_error_out) {
   int rc;
-  avfs_lock_enter(&p->lock);
+  pump_enter(p);
   rc = p->rc;
   *os_error_out = p->os_error;
-  avfs_lock_leave(&p->lock);
+  pump_leave(p);
   return rc;
 }
 

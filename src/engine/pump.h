@@ -45,10 +45,10 @@ struct avfs_pump {
   avfs_slot slots[AVFS_PUMP_SLOTS];
 
   avfs_lock lock;   /* taken last of all, never while calling out */
-  int busy AVFS_GUARDED_BY(lock);            /* slots that have not ended */
-  uint32_t next AVFS_GUARDED_BY(lock);       /* the first piece not claimed */
-  int rc AVFS_GUARDED_BY(lock);              /* the first failure */
-  uint32_t os_error AVFS_GUARDED_BY(lock);
+  int busy AVFS_GUARDED_BY(avfs_pump_role);            /* slots that have not ended */
+  uint32_t next AVFS_GUARDED_BY(avfs_pump_role);       /* the first piece not claimed */
+  int rc AVFS_GUARDED_BY(avfs_pump_role);              /* the first failure */
+  uint32_t os_error AVFS_GUARDED_BY(avfs_pump_role);
 };
 
 /* Starts all slots. SQLITE_NOMEM without memory for the buffers, and then

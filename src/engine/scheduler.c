@@ -10,27 +10,30 @@
 /* A flush occupies its thread, so this is how many databases flush at a time. */
 enum { POOL_THREADS = 4 };
 
-static struct {
+static struct engine {
   const avfs_io *io;             /* set before the first thread starts */
 
   avfs_lock lock;
-  avfs_cond task_done;           /* some run() returned */
-  int started AVFS_GUARDED_BY(lock);
-  avfs_task *tasks AVFS_GUARDED_BY(lock);           /* the open ones */
-  uint64_t next_wake_ns AVFS_GUARDED_BY(lock);      /* first of the waits with a limit */
-  int waking AVFS_GUARDED_BY(lock);                 /* `wake` is on its way */
+  avfs_cond changed;             /* some run() returned */
+  int started AVFS_GUARDED_BY(avfs_engine_role);
+  avfs_task *tasks AVFS_GUARDED_BY(avfs_engine_role);           /* the open ones */
+  uint64_t next_wake_ns AVFS_GUARDED_BY(avfs_engine_role);      /* first of the waits with a limit */
+  int waking AVFS_GUARDED_BY(avfs_engine_role);                 /* `wake` is on its way */
   avfs_op wake;
 } engine = {.next_wake_ns = AVFS_NEVER};
 
+AVFS_LOCK_FUNCTIONS(engine, struct engine, avfs_engine_role)
+AVFS_COND_FUNCTIONS(engine, struct engine, avfs_engine_role)
+
 static void wake_done(avfs_op *op) {
   (void)op;
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   engine.waking = 0;
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
 }
 
 /* The task that is due first and not running; NULL when none waits. */
-static avfs_task *first_due(void) AVFS_REQUIRES(engine.lock) {
+static avfs_task *first_due(void) AVFS_REQUIRES(avfs_engine_role) {
   avfs_task *t, *first = NULL;
   for (t = engine.tasks; t != NULL; t = t->next) {
     if (!t->running && t->due_ns != AVFS_NEVER && (first == NULL || t->due_ns < first->due_ns)) {
@@ -41,7 +44,7 @@ static avfs_task *first_due(void) AVFS_REQUIRES(engine.lock) {
 }
 
 /* Keeps invariant (2): wakes a thread if the first task is due before any does. */
-static void cover(void) AVFS_REQUIRES(engine.lock) {
+static void cover(void) AVFS_REQUIRES(avfs_engine_role) {
   avfs_task *t = first_due();
   if (t == NULL || t->due_ns >= engine.next_wake_ns || engine.waking) return;
   engine.waking = 1;
@@ -49,15 +52,15 @@ static void cover(void) AVFS_REQUIRES(engine.lock) {
   engine.io->post(&engine.wake);
 }
 
-static void run_task(avfs_task *t) AVFS_REQUIRES(engine.lock) {
+static void run_task(avfs_task *t) AVFS_REQUIRES(avfs_engine_role) {
   t->running = 1;
   t->due_ns = AVFS_NEVER;
   cover();   /* this thread is busy from here on */
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
   t->run(t);
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   t->running = 0;
-  avfs_cond_wake_all(&engine.task_done);
+  engine_wake(&engine);
 }
 
 void avfs_engine_turn(uint32_t max_wait_ms) {
@@ -65,27 +68,27 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
   uint64_t my_wake_ns = AVFS_NEVER;
   avfs_task *t;
   avfs_op *op;
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   t = first_due();
   if (t != NULL && t->due_ns < engine.next_wake_ns) {
     uint64_t now = engine.io->now_ns();
     uint64_t ms;
     if (t->due_ns <= now) {
       run_task(t);
-      avfs_lock_leave(&engine.lock);
+      engine_leave(&engine);
       return;
     }
     ms = (t->due_ns - now + 999999) / 1000000;
     if (ms < wait_ms) wait_ms = (uint32_t)ms;
     my_wake_ns = engine.next_wake_ns = t->due_ns;
   }
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
   op = engine.io->wait(wait_ms);
   if (my_wake_ns != AVFS_NEVER) {
-    avfs_lock_enter(&engine.lock);
+    engine_enter(&engine);
     /* Another thread has taken over if an earlier date came meanwhile. */
     if (engine.next_wake_ns == my_wake_ns) engine.next_wake_ns = AVFS_NEVER;
-    avfs_lock_leave(&engine.lock);
+    engine_leave(&engine);
   }
   if (op != NULL) op->done(op);
 }
@@ -97,7 +100,7 @@ static void thread_main(void *arg) {
 
 int avfs_engine_start(const avfs_io *io) {
   int rc = SQLITE_OK;
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   if (!engine.started) {
     int n = 0;
     engine.io = io;
@@ -106,7 +109,7 @@ int avfs_engine_start(const avfs_io *io) {
     engine.started = n > 0;   /* one is enough to go on */
     if (rc == SQLITE_OK && n == 0) rc = SQLITE_NOMEM;
   }
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
   return rc;
 }
 
@@ -114,33 +117,33 @@ void avfs_task_open(avfs_task *t, void (*run)(avfs_task *t)) {
   t->run = run;
   t->due_ns = AVFS_NEVER;
   t->running = 0;
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   t->next = engine.tasks;
   engine.tasks = t;
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
 }
 
 void avfs_task_schedule(avfs_task *t, uint64_t due_ns) {
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   if (due_ns < t->due_ns) {
     t->due_ns = due_ns;
     cover();   /* a running task is looked at again when its run() returns */
   }
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
 }
 
 void avfs_task_continue(avfs_task *t) {
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   t->due_ns = 0;
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
 }
 
 void avfs_task_close(avfs_task *t) {
   avfs_task **at = &engine.tasks;
-  avfs_lock_enter(&engine.lock);
+  engine_enter(&engine);
   t->due_ns = AVFS_NEVER;
-  while (t->running) avfs_cond_wait(&engine.task_done, &engine.lock, AVFS_FOREVER);
+  while (t->running) engine_wait(&engine, AVFS_FOREVER);
   while (*at != t) at = &(*at)->next;
   *at = t->next;
-  avfs_lock_leave(&engine.lock);
+  engine_leave(&engine);
 }

@@ -44,7 +44,7 @@ int avfs_backlog_is_empty(const avfs_store *s) {
 void avfs_store_kick(avfs_store *s) { avfs_task_schedule(&s->task, 0); }
 
 /* When what is committed is to start on its way. */
-static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(s->lock) {
+static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
   uint64_t lag = s->settings.max_lag_ms * ms;
   uint64_t usual = s->run_usual_ns + s->run_usual_ns / 2;
   if (s->wanted_seq > s->draining_seq || s->closing) return 0;
@@ -74,7 +74,7 @@ void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) {
   s->run_began_ns = s->io->now_ns();
 }
 
-static void freeze(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static void freeze(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_batch_input input = {&s->draining, s->committed.size, 0, 0, NULL};
   assert(s->draining.count == 0 && s->os_level == AVFS_LOCK_EXCLUSIVE);
   avfs_page_table_swap(&s->committed, &s->draining);
@@ -89,27 +89,27 @@ static void freeze(avfs_store *s) AVFS_REQUIRES(s->lock) {
 
 /* Takes draining's pages away from the readers, who find them on the disk now, and
  * frees them without the lock: there may be many. */
-static void release_draining(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_page_pool freed = {NULL, NULL, 0, s->page_bytes};
   avfs_page_table released = s->draining;
   s->draining = s->spare;
   s->draining.size = released.size;
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   avfs_page_table_clear(&released, &freed);
   s->spare = released;
   avfs_page_pool_trim(&freed, POOL_BYTES / freed.page_bytes);
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   if (s->page_bytes == freed.page_bytes &&
       s->pool.count + freed.count <= 2 * (POOL_BYTES / freed.page_bytes)) {
     avfs_page_pool_move(&s->pool, &freed);
     return;
   }
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   avfs_page_pool_trim(&freed, 0);
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
 }
 
-static void run_succeeded(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   uint64_t now = s->io->now_ns();
   s->segment_rc = SQLITE_OK;
   s->disk_bytes = s->batch.disk_bytes;
@@ -123,10 +123,10 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(s->lock) {
     s->failures = 0;
     s->backoff_ms = 0;
   }
-  avfs_cond_wake_all(&s->changed);
+  avfs_store_wake(s);
   release_draining(s);
   s->run = AVFS_RUN_NONE;
-  avfs_cond_wake_all(&s->changed);
+  avfs_store_wake(s);
 }
 
 /* "SQLITE_FULL" and so on, for messages. */
@@ -148,7 +148,7 @@ static const char *file_name(const char *path) {
   return name;
 }
 
-static void run_failed(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   int rc = s->batch.rc;
   uint32_t os_error = s->batch.os_error;
   uint64_t waiting = s->commit_seq - s->durable_seq;
@@ -170,8 +170,8 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(s->lock) {
     s->run = AVFS_RUN_BACKOFF;
     retry_ms = s->backoff_ms;
   }
-  avfs_cond_wake_all(&s->changed);
-  avfs_lock_leave(&s->lock);
+  avfs_store_wake(s);
+  avfs_store_leave(s);
   if (text == NULL) text = "I/O error";
   if (retry_ms == 0) {
     sqlite3_log(rc, "asyncvfs: (%s/%u) batch %lld of %s: %s; the transaction is refused",
@@ -181,19 +181,19 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(s->lock) {
                 code_name(rc), os_error, (sqlite3_int64)batch, file_name(s->path), text,
                 (sqlite3_int64)waiting, retry_ms);
   }
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
 }
 
 /* Does what is to be done now. Returns when to look again, AVFS_NEVER: when called. */
-static uint64_t look(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static uint64_t look(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   for (;;) {
     uint64_t due;
     switch (s->run) {
       case AVFS_RUN_ACTIVE: {
         int over;
-        avfs_lock_leave(&s->lock);
+        avfs_store_leave(s);
         over = avfs_batch_run(&s->batch);
-        avfs_lock_enter(&s->lock);
+        avfs_store_enter(s);
         if (!over) return AVFS_NEVER;   /* the batch resumes the task */
         s->counters = s->batch.counters;
         if (s->batch.rc == SQLITE_OK) run_succeeded(s);
@@ -226,11 +226,11 @@ static uint64_t look(avfs_store *s) AVFS_REQUIRES(s->lock) {
 void avfs_backlog_task(avfs_task *t) {
   avfs_store *s = (avfs_store *)((char *)t - offsetof(avfs_store, task));
   uint64_t due;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   s->task_due_ns = AVFS_NEVER;
   due = look(s);
   s->task_due_ns = due;
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
 }
 
@@ -240,9 +240,9 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
   if (s->durable_seq >= seq) return SQLITE_OK;
   if (s->wanted_seq < seq) {
     s->wanted_seq = seq;
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
     avfs_store_kick(s);
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
   }
   while (s->durable_seq < seq) {
     uint32_t wait_ms = AVFS_FOREVER;
@@ -254,34 +254,34 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
       if (now >= until) return failing ? s->error_rc : SQLITE_BUSY;
       wait_ms = (uint32_t)((until - now + ms - 1) / ms);
     }
-    avfs_cond_wait(&s->changed, &s->lock, wait_ms);
+    avfs_store_wait(s, wait_ms);
   }
   return SQLITE_OK;
 }
 
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms) {
   int rc;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   rc = avfs_backlog_wait_durable(s, s->commit_seq, timeout_ms);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   return rc;
 }
 
 int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
   int rc;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   do {
     rc = avfs_backlog_wait_durable(s, s->commit_seq, timeout_ms);
     while (rc == SQLITE_OK && s->run == AVFS_RUN_ACTIVE) {
-      avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+      avfs_store_wait(s, AVFS_FOREVER);
     }
     if (rc == SQLITE_OK && s->locks.readers > 0) rc = SQLITE_BUSY;
     if (rc == SQLITE_OK) {
       s->lingering = 0;
-      while (s->os_busy) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+      while (s->os_busy) avfs_store_wait(s, AVFS_FOREVER);
       avfs_store_relax(s);
     }
   } while (rc == SQLITE_OK && s->os_level != AVFS_LOCK_NONE);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   return rc;
 }

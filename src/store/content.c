@@ -42,11 +42,11 @@ static int is_writer(const avfs_conn *c) { return c->locker.level >= AVFS_LOCK_R
  * the disk has them. */
 static int copy_queued(avfs_store *s, uint32_t pgno, uint32_t at, uint32_t n, void *to) {
   const avfs_page *p;
-  avfs_lock_enter_shared(&s->lock);
+  avfs_store_enter_shared(s);
   p = avfs_page_table_find(&s->committed, pgno);
   if (p == NULL && s->draining.count > 0) p = avfs_page_table_find(&s->draining, pgno);
   if (p != NULL) memcpy(to, p->data + at, n);
-  avfs_lock_leave_shared(&s->lock);
+  avfs_store_leave_shared(s);
   return p != NULL;
 }
 
@@ -84,7 +84,7 @@ int avfs_store_read(avfs_conn *c, void *p, uint32_t n, uint64_t offset) {
   uint32_t unit, have = n;
   uint64_t size;
   int known, rc;
-  avfs_lock_enter_shared(&s->lock);
+  avfs_store_enter_shared(s);
   known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy;
   size = is_writer(c) ? s->txn.size : s->committed.size;
   unit = s->page_bytes;
@@ -92,10 +92,10 @@ int avfs_store_read(avfs_conn *c, void *p, uint32_t n, uint64_t offset) {
   if (known && offset + n <= sizeof s->header && s->committed.size >= sizeof s->header &&
       !is_writer(c)) {
     memcpy(p, s->header + offset, n);
-    avfs_lock_leave_shared(&s->lock);
+    avfs_store_leave_shared(s);
     return SQLITE_OK;
   }
-  avfs_lock_leave_shared(&s->lock);
+  avfs_store_leave_shared(s);
   /* At open SQLite reads the header without any lock. Nothing is queued then, or
    * the OS lock would be held: the disk says it. */
   if (!known && c->locker.level == AVFS_LOCK_NONE) {
@@ -113,10 +113,10 @@ int avfs_store_read(avfs_conn *c, void *p, uint32_t n, uint64_t offset) {
 int avfs_store_size(avfs_conn *c, uint64_t *size_out) {
   avfs_store *s = c->store;
   int known;
-  avfs_lock_enter_shared(&s->lock);
+  avfs_store_enter_shared(s);
   known = c->locker.level >= AVFS_LOCK_SHARED || (s->os_level >= AVFS_LOCK_SHARED && !s->os_busy);
   *size_out = is_writer(c) ? s->txn.size : s->committed.size;
-  avfs_lock_leave_shared(&s->lock);
+  avfs_store_leave_shared(s);
   if (!known) {
     sqlite3_file *f = c->parent->file;
     sqlite3_int64 size = 0;
@@ -133,9 +133,9 @@ int avfs_store_size(avfs_conn *c, uint64_t *size_out) {
  * the store's, else from the heap. */
 static avfs_page *new_page(avfs_store *s) {
   if (s->txn_pool.count == 0) {
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     avfs_page_pool_move(&s->txn_pool, &s->pool);
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
   }
   return avfs_page_pool_get(&s->txn_pool);
 }
@@ -173,11 +173,11 @@ static int write_gap(avfs_conn *c, uint64_t upto) {
   avfs_store *s = c->store;
   uint32_t unit = s->txn_pool.page_bytes;
   uint64_t stale, pgno = (s->txn.size + unit - 1) / unit + 1;
-  avfs_lock_enter_shared(&s->lock);
+  avfs_store_enter_shared(s);
   stale = s->disk_bytes;
   if (s->committed.size > stale) stale = s->committed.size;
   if (s->draining.size > stale) stale = s->draining.size;
-  avfs_lock_leave_shared(&s->lock);
+  avfs_store_leave_shared(s);
   if (stale > upto) stale = upto;
   for (; (pgno - 1) * unit < stale; pgno++) {
     avfs_page *p;
@@ -197,7 +197,7 @@ static int follow_page_size(avfs_conn *c, uint32_t n, uint64_t offset) {
   int rc = SQLITE_OK;
   if (n < 512 || n > 65536 || (n & (n - 1)) != 0 || offset % n != 0) return SQLITE_OK;
   if (s->txn.count > 0 || s->through != AVFS_THROUGH_NOT) return SQLITE_OK;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   if (!avfs_backlog_is_empty(s)) {
     rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
   }
@@ -206,7 +206,7 @@ static int follow_page_size(avfs_conn *c, uint32_t n, uint64_t offset) {
     avfs_page_pool_trim(&s->txn_pool, 0);
     s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = n;
   }
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   return rc;
 }
 

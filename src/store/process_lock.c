@@ -37,10 +37,10 @@ enum {
 };
 
 /* Waits for a change until deadline_ns. Returns 0 when that has passed. */
-static int wait_until(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(s->lock) {
+static int wait_until(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_store_role) {
   uint64_t now = s->io->now_ns();
   if (now >= deadline_ns) return 0;
-  avfs_cond_wait(&s->changed, &s->lock, (uint32_t)((deadline_ns - now + 999999) / 1000000));
+  avfs_store_wait(s, (uint32_t)((deadline_ns - now + 999999) / 1000000));
   return 1;
 }
 
@@ -177,7 +177,7 @@ static int raise_os(avfs_store *s, int from, int level) {
 }
 
 /* The database on the disk is as `f` says: all tables begin anew. */
-static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(s->lock) {
+static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(avfs_store_role) {
   uint32_t unit = avfs_header_page_bytes(f->header);
   assert(s->committed.count == 0 && s->draining.count == 0);
   if (f->size > 0 && unit != 0 && unit != s->page_bytes) {
@@ -191,24 +191,24 @@ static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(s->lock) {
 }
 
 /* Has the OS lock at `level` or more. */
-static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(s->lock) {
+static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
   while (s->os_level < level) {
     fresh f;
     int from = s->os_level, rc, to = level;
     if (s->os_busy) {
-      avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+      avfs_store_wait(s, AVFS_FOREVER);
       continue;
     }
     s->os_busy = 1;
     s->os_lock_calls++;
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
     if (from == AVFS_LOCK_NONE) {
       rc = fresh_lock(s, c, &f);
       to = AVFS_LOCK_SHARED;
     } else {
       rc = raise_os(s, from, level);
     }
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     if (rc == SQLITE_OK) {
       if (from == AVFS_LOCK_NONE) adopt(s, &f);
       s->os_level = to;
@@ -216,7 +216,7 @@ static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(s->lo
       s->ours = 0;
     }
     s->os_busy = 0;
-    avfs_cond_wake_all(&s->changed);
+    avfs_store_wake(s);
     if (rc != SQLITE_OK) return rc;
   }
   return SQLITE_OK;
@@ -224,7 +224,7 @@ static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(s->lo
 
 /* ---- giving the OS lock up ----------------------------------------------- */
 
-static int level_needed(const avfs_store *s) AVFS_REQUIRES(s->lock) {
+static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   int level = avfs_lock_table_highest(&s->locks);
   if (s->lingering || !avfs_backlog_is_empty(s)) return AVFS_LOCK_EXCLUSIVE;
   return level;
@@ -238,7 +238,7 @@ void avfs_store_relax(avfs_store *s) {
     if (to >= AVFS_LOCK_RESERVED || s->os_level <= to) return;
     s->os_busy = 1;
     s->os_lock_calls++;
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
     /* Before the lock: a journal that we still had open would be in the way of
      * another process's commit, which deletes its own of the same name. */
     rc = avfs_batch_remove_journal(&s->batch);
@@ -249,7 +249,7 @@ void avfs_store_relax(avfs_store *s) {
     rc = file->pMethods->xUnlock(file, to);
     if (rc != SQLITE_OK) sqlite3_log(rc, "asyncvfs: cannot unlock %s", s->path);
     if (to == AVFS_LOCK_NONE) avfs_batch_trim(&s->batch);
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     s->os_level = to;
     s->os_busy = 0;
     if (to == AVFS_LOCK_NONE) {
@@ -257,7 +257,7 @@ void avfs_store_relax(avfs_store *s) {
       avfs_page_table_trim(&s->committed);
       avfs_page_table_trim(&s->draining);
     }
-    avfs_cond_wake_all(&s->changed);
+    avfs_store_wake(s);
   }
 }
 
@@ -265,30 +265,30 @@ void avfs_store_hand_over(avfs_conn *c) {
   avfs_store *s = c->store;
   avfs_parent_file *f;
   int rc;
-  avfs_lock_enter(&s->lock);
-  while (s->os_busy) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+  avfs_store_enter(s);
+  while (s->os_busy) avfs_store_wait(s, AVFS_FOREVER);
   assert(avfs_backlog_is_empty(s) && s->locks.writer == &c->locker);
   s->os_busy = 1;
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   rc = avfs_batch_remove_journal(&s->batch);
   if (rc != SQLITE_OK) sqlite3_log(rc, "asyncvfs: cannot delete %s", s->journal_path);
   f = s->os_file;
   s->os_file = c->parent;
   c->parent = f;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   s->os_level = AVFS_LOCK_NONE;
   s->lingering = 0;
   s->os_busy = 0;
   avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_NONE);
-  avfs_cond_wake_all(&s->changed);
-  avfs_lock_leave(&s->lock);
+  avfs_store_wake(s);
+  avfs_store_leave(s);
 }
 
 /* ---- xLock, xUnlock ------------------------------------------------------ */
 
 /* A connection that was refused RESERVED comes again: it queues for its turn
  * before it takes SHARED, which would be in the writer's way. */
-static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until = deadline(s, TURN_WAIT_MS);
   avfs_lock_table_enqueue(&s->locks, &c->locker);
   while (!avfs_lock_table_has_turn(&s->locks, &c->locker)) {
@@ -300,7 +300,7 @@ static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
   s->turn_until_ns = deadline(s, TURN_KEPT_MS);
 }
 
-static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until = 0;
   int rc;
   if (c->refused) {
@@ -330,7 +330,7 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
 
 /* The writer waits here, before it has written anything, until what is queued
  * is below the limit. */
-static int wait_for_room(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static int wait_for_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until;
   if (avfs_backlog_bytes(s) <= s->settings.max_queue_bytes) return SQLITE_OK;
   s->stalls++;
@@ -342,7 +342,7 @@ static int wait_for_room(avfs_store *s) AVFS_REQUIRES(s->lock) {
   return SQLITE_OK;
 }
 
-static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   avfs_locker *head = s->locks.queue;
   int rc;
   if (head != NULL && head != &c->locker && s->locks.writer == NULL &&
@@ -358,7 +358,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
   if (rc == SQLITE_OK) rc = wait_for_room(s);
   if (rc != SQLITE_OK) {
     avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_SHARED);
-    avfs_cond_wake_all(&s->changed);
+    avfs_store_wake(s);
     avfs_store_relax(s);
     return rc;
   }
@@ -366,7 +366,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
   return SQLITE_OK;
 }
 
-static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
+static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until = 0;
   int rc;
   if (c->locker.level == AVFS_LOCK_SHARED) {
@@ -387,13 +387,13 @@ static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(s->lock) {
 int avfs_store_lock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   if (c->locker.level < level) {
     if (c->locker.level == AVFS_LOCK_NONE) rc = lock_shared(s, c);
     if (rc == SQLITE_OK && level == AVFS_LOCK_RESERVED) rc = lock_reserved(s, c);
     if (rc == SQLITE_OK && level == AVFS_LOCK_EXCLUSIVE) rc = lock_exclusive(s, c);
   }
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   return rc;
 }
 
@@ -402,31 +402,31 @@ int avfs_store_unlock(avfs_conn *c, int level) {
   int rc = SQLITE_OK;
   if (c->locker.level <= level) return SQLITE_OK;
   if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   avfs_lock_table_lower(&s->locks, &c->locker, level);
-  avfs_cond_wake_all(&s->changed);
+  avfs_store_wake(s);
   avfs_store_relax(s);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   return rc;
 }
 
 int avfs_store_check_reserved(avfs_conn *c, int *reserved_out) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK, ask = 0;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   *reserved_out = s->locks.writer != NULL;
   if (!*reserved_out && s->os_level < AVFS_LOCK_RESERVED) {
-    while (s->os_busy) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+    while (s->os_busy) avfs_store_wait(s, AVFS_FOREVER);
     s->os_busy = ask = 1;
   }
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   if (ask) {
     sqlite3_file *file = s->os_file->file;
     rc = file->pMethods->xCheckReservedLock(file, reserved_out);
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     s->os_busy = 0;
-    avfs_cond_wake_all(&s->changed);
-    avfs_lock_leave(&s->lock);
+    avfs_store_wake(s);
+    avfs_store_leave(s);
   }
   return rc;
 }

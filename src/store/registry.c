@@ -12,11 +12,13 @@
 
 enum { CHAINS = 64 };
 
-static struct {
+static struct registry {
   avfs_lock lock;
-  avfs_store *stores AVFS_GUARDED_BY(lock);
-  avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(lock);
+  avfs_store *stores AVFS_GUARDED_BY(avfs_registry_role);
+  avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
 } registry;
+
+AVFS_LOCK_FUNCTIONS(registry, struct registry, avfs_registry_role)
 
 static uint32_t hash_path(const char *path, size_t n) {
   uint32_t h = 2166136261u;   /* FNV-1a, over the tail: paths differ there */
@@ -28,23 +30,23 @@ static uint32_t hash_path(const char *path, size_t n) {
 void avfs_registry_add_conn(avfs_conn *conn) {
   avfs_conn **chain;
   conn->path_hash = hash_path(conn->path, strlen(conn->path));
-  avfs_lock_enter(&registry.lock);
+  registry_enter(&registry);
   chain = &registry.conns[conn->path_hash % CHAINS];
   conn->registry_next = *chain;
   *chain = conn;
-  avfs_lock_leave(&registry.lock);
+  registry_leave(&registry);
 }
 
 void avfs_registry_remove_conn(avfs_conn *conn) {
   avfs_conn **at;
-  avfs_lock_enter(&registry.lock);
+  registry_enter(&registry);
   at = &registry.conns[conn->path_hash % CHAINS];
   while (*at != conn) at = &(*at)->registry_next;
   *at = conn->registry_next;
-  avfs_lock_leave(&registry.lock);
+  registry_leave(&registry);
 }
 
-static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(registry.lock) {
+static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(avfs_registry_role) {
   avfs_store *s = registry.stores;
   while (s != NULL && memcmp(&s->identity, id, sizeof *id) != 0) s = s->next;
   if (s != NULL) s->refs++;
@@ -53,15 +55,15 @@ static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(registry.lock) {
 
 avfs_store *avfs_registry_find(const avfs_identity *id) {
   avfs_store *s;
-  avfs_lock_enter(&registry.lock);
+  registry_enter(&registry);
   s = find(id);
-  avfs_lock_leave(&registry.lock);
+  registry_leave(&registry);
   return s;
 }
 
 avfs_store *avfs_registry_add(avfs_store *s) {
   avfs_store *other;
-  avfs_lock_enter(&registry.lock);
+  registry_enter(&registry);
   other = find(&s->identity);
   if (other == NULL) {
     s->refs = 1;
@@ -69,7 +71,7 @@ avfs_store *avfs_registry_add(avfs_store *s) {
     registry.stores = s;
     other = s;
   }
-  avfs_lock_leave(&registry.lock);
+  registry_leave(&registry);
   return other;
 }
 
@@ -80,29 +82,29 @@ avfs_store *avfs_registry_retain(avfs_store *s) {
 
 int avfs_registry_is_last(const avfs_store *s) {
   int last;
-  avfs_lock_enter_shared(&registry.lock);
+  registry_enter(&registry);
   last = s->refs == 1;
-  avfs_lock_leave_shared(&registry.lock);
+  registry_leave(&registry);
   return last;
 }
 
 int avfs_registry_release(avfs_store *s) {
   int last;
-  avfs_lock_enter(&registry.lock);
+  registry_enter(&registry);
   last = --s->refs == 0;
   if (last) {
     avfs_store **at = &registry.stores;
     while (*at != s) at = &(*at)->next;
     *at = s->next;
   }
-  avfs_lock_leave(&registry.lock);
+  registry_leave(&registry);
   return last;
 }
 
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg) {
   int visited = 0;
-  avfs_lock_enter(&registry.lock);
+  registry_enter(&registry);
   if (path == NULL) {
     avfs_store *s = registry.stores;
     for (; s != NULL; s = s->next, visited++) visit(s, arg);
@@ -117,6 +119,6 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
       }
     }
   }
-  avfs_lock_leave(&registry.lock);
+  registry_leave(&registry);
   return visited;
 }

@@ -22,7 +22,7 @@ char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason
   memset(&n, 0, sizeof n);
   if (s != NULL) {
     uint64_t now = s->io->now_ns();
-    avfs_lock_enter_shared(&s->lock);
+    avfs_store_enter_shared(s);
     n = s->counters;
     settings = s->settings;
     commits = s->commit_seq;
@@ -38,7 +38,7 @@ char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason
     error_age = age_ms(now, s->error_ns);
     level = s->os_level;
     local = avfs_lock_table_highest(&s->locks);
-    avfs_lock_leave_shared(&s->lock);
+    avfs_store_leave_shared(s);
   }
   return sqlite3_mprintf(
       "{\"mode\":\"%s\",\"reason\":\"%s\","

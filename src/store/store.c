@@ -35,11 +35,11 @@ static void resume(avfs_batch *b) { avfs_task_continue(&((avfs_store *)b->owner)
 
 static void free_store(avfs_store *s) {
   if (s == NULL) return;
-  avfs_lock_enter(&s->lock);   /* nobody else is left; for the analysis */
+  avfs_store_enter(s);   /* nobody else is left; for the analysis */
   avfs_page_table_free(&s->committed, &s->pool);
   avfs_page_table_free(&s->draining, &s->pool);
   avfs_page_pool_trim(&s->pool, 0);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   avfs_page_table_free(&s->spare, &s->txn_pool);
   avfs_page_table_free(&s->txn, &s->txn_pool);
   avfs_page_pool_trim(&s->txn_pool, 0);
@@ -72,14 +72,14 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->path = concat(name, "");
   s->journal_path = concat(name, "-journal");
   if (s->path == NULL || s->journal_path == NULL) goto fail;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = FIRST_PAGE_BYTES;
   s->settings = avfs_default_settings;
   s->task_due_ns = AVFS_NEVER;
   s->ours = 1;
   rc = avfs_page_table_init(&s->committed);
   if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->draining);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->spare);
   if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->txn);
   if (rc != SQLITE_OK) goto fail;
@@ -152,11 +152,11 @@ void avfs_store_release(avfs_store *s) {
   if (!avfs_registry_release(s)) return;
   /* Mostly nothing is left to do. */
   if (rc == SQLITE_OK) rc = avfs_store_drain(s, CLOSE_TIMEOUT_MS);
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   s->closing = 1;
-  while (s->run == AVFS_RUN_ACTIVE) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+  while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
   if (!avfs_backlog_is_empty(s)) lost = s->commit_seq - s->durable_seq;
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   avfs_task_close(&s->task);
   if (lost > 0) report_loss(s, rc, lost);
   free_store(s);

@@ -103,51 +103,51 @@ struct avfs_store {
   avfs_cond changed;
 
   /* guarded by lock: who may do what */
-  avfs_lock_table locks AVFS_GUARDED_BY(lock);
-  int os_level AVFS_GUARDED_BY(lock);          /* AVFS_LOCK_x that os_file holds */
-  int os_busy AVFS_GUARDED_BY(lock);           /* somebody is changing it */
-  int lingering AVFS_GUARDED_BY(lock);         /* kept although nobody needs it... */
-  uint64_t linger_until_ns AVFS_GUARDED_BY(lock);  /* ...until then */
-  uint64_t turn_until_ns AVFS_GUARDED_BY(lock);    /* how long the queue's head is waited for */
+  avfs_lock_table locks AVFS_GUARDED_BY(avfs_store_role);
+  int os_level AVFS_GUARDED_BY(avfs_store_role);          /* AVFS_LOCK_x that os_file holds */
+  int os_busy AVFS_GUARDED_BY(avfs_store_role);           /* somebody is changing it */
+  int lingering AVFS_GUARDED_BY(avfs_store_role);         /* kept although nobody needs it... */
+  uint64_t linger_until_ns AVFS_GUARDED_BY(avfs_store_role);  /* ...until then */
+  uint64_t turn_until_ns AVFS_GUARDED_BY(avfs_store_role);    /* how long the queue's head is waited for */
   avfs_parent_file *os_file;                   /* by os_busy */
 
   /* guarded by lock: the content */
-  uint32_t page_bytes AVFS_GUARDED_BY(lock);   /* unit of all tables; 512..65536; changed
+  uint32_t page_bytes AVFS_GUARDED_BY(avfs_store_role);   /* unit of all tables; 512..65536; changed
                                                   by the writer while all are empty */
-  avfs_page_table committed AVFS_GUARDED_BY(lock);
-  avfs_page_table draining AVFS_GUARDED_BY(lock);
-  avfs_page_pool pool AVFS_GUARDED_BY(lock);
-  uint64_t disk_bytes AVFS_GUARDED_BY(lock);   /* no byte at or behind it is on the disk */
-  unsigned char header[100] AVFS_GUARDED_BY(lock);   /* of page 1, committed */
-  int ours AVFS_GUARDED_BY(lock);              /* header is of a rollback-mode database */
+  avfs_page_table committed AVFS_GUARDED_BY(avfs_store_role);
+  avfs_page_table draining AVFS_GUARDED_BY(avfs_store_role);
+  avfs_page_pool pool AVFS_GUARDED_BY(avfs_store_role);
+  uint64_t disk_bytes AVFS_GUARDED_BY(avfs_store_role);   /* no byte at or behind it is on the disk */
+  unsigned char header[100] AVFS_GUARDED_BY(avfs_store_role);   /* of page 1, committed */
+  int ours AVFS_GUARDED_BY(avfs_store_role);              /* header is of a rollback-mode database */
 
   /* guarded by lock: the commits */
-  uint64_t commit_seq AVFS_GUARDED_BY(lock);     /* newest commit in memory */
-  uint64_t draining_seq AVFS_GUARDED_BY(lock);   /* newest one in draining or on disk */
-  uint64_t durable_seq AVFS_GUARDED_BY(lock);    /* newest one on disk */
-  uint64_t wanted_seq AVFS_GUARDED_BY(lock);     /* somebody waits for it to be durable */
-  uint64_t oldest_ns AVFS_GUARDED_BY(lock);      /* age of committed's oldest; 0: none */
-  uint64_t draining_oldest_ns AVFS_GUARDED_BY(lock);  /* the same of draining's */
-  int dirty AVFS_GUARDED_BY(lock);               /* committed differs from what is below it */
+  uint64_t commit_seq AVFS_GUARDED_BY(avfs_store_role);     /* newest commit in memory */
+  uint64_t draining_seq AVFS_GUARDED_BY(avfs_store_role);   /* newest one in draining or on disk */
+  uint64_t durable_seq AVFS_GUARDED_BY(avfs_store_role);    /* newest one on disk */
+  uint64_t wanted_seq AVFS_GUARDED_BY(avfs_store_role);     /* somebody waits for it to be durable */
+  uint64_t oldest_ns AVFS_GUARDED_BY(avfs_store_role);      /* age of committed's oldest; 0: none */
+  uint64_t draining_oldest_ns AVFS_GUARDED_BY(avfs_store_role);  /* the same of draining's */
+  int dirty AVFS_GUARDED_BY(avfs_store_role);               /* committed differs from what is below it */
 
   /* guarded by lock: the batch */
-  enum avfs_run run AVFS_GUARDED_BY(lock);
-  int closing AVFS_GUARDED_BY(lock);             /* no connection is left: no retry */
-  uint64_t task_due_ns AVFS_GUARDED_BY(lock);    /* the task looks again by then */
-  uint64_t retry_ns AVFS_GUARDED_BY(lock);
-  uint32_t backoff_ms AVFS_GUARDED_BY(lock);
-  uint32_t failures AVFS_GUARDED_BY(lock);       /* in a row */
-  uint64_t run_began_ns AVFS_GUARDED_BY(lock);
-  uint64_t run_usual_ns AVFS_GUARDED_BY(lock);   /* smoothed duration of a batch */
-  int segment_rc AVFS_GUARDED_BY(lock);          /* how the last segment ended */
-  int error_rc AVFS_GUARDED_BY(lock);            /* of the last failure; kept */
-  uint32_t error_os AVFS_GUARDED_BY(lock);
-  uint64_t error_ns AVFS_GUARDED_BY(lock);
-  avfs_settings settings AVFS_GUARDED_BY(lock);
-  avfs_batch_counters counters AVFS_GUARDED_BY(lock);
-  uint64_t os_lock_calls AVFS_GUARDED_BY(lock);  /* calls of the parent for the OS lock */
-  uint64_t kicks AVFS_GUARDED_BY(lock);          /* commits that had to wake the engine */
-  uint64_t stalls AVFS_GUARDED_BY(lock);         /* writers that waited at the limit */
+  enum avfs_run run AVFS_GUARDED_BY(avfs_store_role);
+  int closing AVFS_GUARDED_BY(avfs_store_role);             /* no connection is left: no retry */
+  uint64_t task_due_ns AVFS_GUARDED_BY(avfs_store_role);    /* the task looks again by then */
+  uint64_t retry_ns AVFS_GUARDED_BY(avfs_store_role);
+  uint32_t backoff_ms AVFS_GUARDED_BY(avfs_store_role);
+  uint32_t failures AVFS_GUARDED_BY(avfs_store_role);       /* in a row */
+  uint64_t run_began_ns AVFS_GUARDED_BY(avfs_store_role);
+  uint64_t run_usual_ns AVFS_GUARDED_BY(avfs_store_role);   /* smoothed duration of a batch */
+  int segment_rc AVFS_GUARDED_BY(avfs_store_role);          /* how the last segment ended */
+  int error_rc AVFS_GUARDED_BY(avfs_store_role);            /* of the last failure; kept */
+  uint32_t error_os AVFS_GUARDED_BY(avfs_store_role);
+  uint64_t error_ns AVFS_GUARDED_BY(avfs_store_role);
+  avfs_settings settings AVFS_GUARDED_BY(avfs_store_role);
+  avfs_batch_counters counters AVFS_GUARDED_BY(avfs_store_role);
+  uint64_t os_lock_calls AVFS_GUARDED_BY(avfs_store_role);  /* calls of the parent for the OS lock */
+  uint64_t kicks AVFS_GUARDED_BY(avfs_store_role);          /* commits that had to wake the engine */
+  uint64_t stalls AVFS_GUARDED_BY(avfs_store_role);         /* writers that waited at the limit */
 
   avfs_batch batch;        /* by run */
   avfs_page_table spare;   /* the task's: an empty table to put in draining's place */
@@ -161,6 +161,10 @@ struct avfs_store {
   enum avfs_through through;
   char *super;             /* of a DECIDED one: the super-journal's name, or NULL */
 };
+
+AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
+AVFS_SHARED_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
+AVFS_COND_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
 
 /* ---- store.c: open, close ------------------------------------------------ */
 
@@ -178,7 +182,7 @@ int avfs_store_lock(avfs_conn *conn, int level);
 int avfs_store_unlock(avfs_conn *conn, int level);
 int avfs_store_check_reserved(avfs_conn *conn, int *reserved_out);
 /* Lowers the OS lock to what is needed now. */
-void avfs_store_relax(avfs_store *s) AVFS_REQUIRES(s->lock);
+void avfs_store_relax(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Gives the OS lock, as it is, to the connection, which becomes a plain one. */
 void avfs_store_hand_over(avfs_conn *conn);
 
@@ -196,7 +200,7 @@ uint32_t avfs_header_page_bytes(const unsigned char *header);
 
 /* ---- transaction.c ------------------------------------------------------- */
 
-void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(s->lock);
+void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* SQLITE_FCNTL_SYNC: the last moment to refuse the commit. */
 int avfs_transaction_sync(avfs_conn *conn, const char *super);
 /* SQLITE_FCNTL_COMMIT_PHASETWO. *handed_over_out: the connection is a plain one now. */
@@ -211,25 +215,25 @@ int avfs_transaction_spill(avfs_conn *conn, int wait, int flush_pages, const cha
 void avfs_backlog_task(avfs_task *t);
 /* After a commit: the time to schedule the task at, once the lock is left;
  * AVFS_NEVER: it looks in time anyway. */
-uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(s->lock);
+uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Waits until commit `seq` is durable. With a timeout through all failures, until
  * the time is up: then the error, or SQLITE_BUSY. With AVFS_FOREVER until the
  * disk has failed several times in a row: then the error. */
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms)
-    AVFS_REQUIRES(s->lock);
+    AVFS_REQUIRES(avfs_store_role);
 /* All commits so far. */
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 /* All commits in the file and the OS lock given back: SQLITE_BUSY while a local
  * connection holds a lock. */
 int avfs_store_drain(avfs_store *s, uint32_t timeout_ms);
 /* Bytes of pages in memory for this database. */
-uint64_t avfs_backlog_bytes(const avfs_store *s) AVFS_REQUIRES_SHARED(s->lock);
+uint64_t avfs_backlog_bytes(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
 /* Starts a batch with draining as its pages. Then kick the task, without lock. */
-void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) AVFS_REQUIRES(s->lock);
+void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) AVFS_REQUIRES(avfs_store_role);
 /* Nothing waits to be written and no batch is in progress. */
-int avfs_backlog_is_empty(const avfs_store *s) AVFS_REQUIRES_SHARED(s->lock);
+int avfs_backlog_is_empty(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
 /* Has the task look now; call without the lock. */
-void avfs_store_kick(avfs_store *s) AVFS_EXCLUDES(s->lock);
+void avfs_store_kick(avfs_store *s) AVFS_EXCLUDES(avfs_store_role);
 
 /* ---- status.c ------------------------------------------------------------ */
 

@@ -42,13 +42,13 @@ void avfs_transaction_begin(avfs_store *s) {
 }
 
 /* Waits until the segment in progress is over. */
-static int wait_segment(avfs_store *s) AVFS_REQUIRES(s->lock) {
-  while (s->run != AVFS_RUN_NONE) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+static int wait_segment(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  while (s->run != AVFS_RUN_NONE) avfs_store_wait(s, AVFS_FOREVER);
   return s->segment_rc;
 }
 
 /* txn's pages become draining's; both see the file at txn's size. */
-static void move_to_draining(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   uint64_t size = s->txn.size;
   assert(s->draining.count == 0);
   avfs_page_table_swap(&s->txn, &s->draining);
@@ -60,11 +60,11 @@ int avfs_transaction_spill(avfs_conn *c, int wait, int flush_pages, const char *
   avfs_store *s = c->store;
   avfs_batch_input input = {&s->draining, 0, 1, flush_pages, super};
   int rc = SQLITE_OK;
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   if (s->through == AVFS_THROUGH_NOT) {
     rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
     if (rc != SQLITE_OK) goto done;
-    while (s->run != AVFS_RUN_NONE) avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+    while (s->run != AVFS_RUN_NONE) avfs_store_wait(s, AVFS_FOREVER);
     s->through = AVFS_THROUGH_OPEN;
   }
   rc = wait_segment(s);
@@ -73,13 +73,13 @@ int avfs_transaction_spill(avfs_conn *c, int wait, int flush_pages, const char *
     move_to_draining(s);
     input.file_bytes = s->txn.size;
     avfs_backlog_start(s, &input);
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
     avfs_store_kick(s);
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
   }
   if (wait) rc = wait_segment(s);
 done:
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   return rc;
 }
 
@@ -102,7 +102,7 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
 
 /* Starts the last batch of a write-through transaction: what txn still holds, and
  * the end of the journal. */
-static void finish_through(avfs_store *s) AVFS_REQUIRES(s->lock) {
+static void finish_through(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_batch_input input = {&s->draining, s->txn.size, 0, 0, NULL};
   (void)wait_segment(s);   /* its failure was told at SYNC; the batch goes on from there */
   move_to_draining(s);
@@ -125,16 +125,16 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     unsigned char header[100];
     memset(header, 0, sizeof header);
     rc = avfs_store_read(c, header, sizeof header, 0);
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ) memcpy(s->header, header, sizeof header);
     rc = SQLITE_OK;
     finish_through(s);
     due = 0;
   } else {
     const avfs_page *first;
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     if (s->txn.count == 0 && s->txn.size == s->committed.size) {   /* BEGIN IMMEDIATE; COMMIT */
-      avfs_lock_leave(&s->lock);
+      avfs_store_leave(s);
       return SQLITE_OK;
     }
     first = avfs_page_table_find(&s->txn, 1);
@@ -145,17 +145,17 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     due = avfs_backlog_grew(s);
   }
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
   if (!ours) {
     /* journal_mode=WAL, or what an encrypting VFS above us writes: from here on
      * this database is not ours, but what is queued is. */
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
     while (rc == SQLITE_OK && s->run != AVFS_RUN_NONE) {
-      avfs_cond_wait(&s->changed, &s->lock, AVFS_FOREVER);
+      avfs_store_wait(s, AVFS_FOREVER);
     }
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
     if (rc != SQLITE_OK) return rc;   /* lock_shared() tries again */
     avfs_virtual_journal_reset(&s->journal);
     avfs_store_hand_over(c);
@@ -180,9 +180,9 @@ static int discard_through(avfs_conn *c) {
     int handed_over;
     return avfs_transaction_commit(c, &handed_over);
   }
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   (void)wait_segment(s);
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   rc = avfs_batch_undo(&s->batch);
   if (rc != SQLITE_OK) {
     /* The journal is left hot, as stock SQLite leaves its own, and nobody here
@@ -192,12 +192,12 @@ static int discard_through(avfs_conn *c) {
     avfs_batch_abandon(&s->batch);
     rc = SQLITE_IOERR;
   }
-  avfs_lock_enter(&s->lock);
+  avfs_store_enter(s);
   if (rc != SQLITE_OK) s->ours = 0;
   avfs_page_table_clear(&s->draining, &s->pool);
   s->draining.size = s->committed.size;
   s->disk_bytes = s->batch.disk_bytes;
-  avfs_lock_leave(&s->lock);
+  avfs_store_leave(s);
   s->through = AVFS_THROUGH_NOT;
   avfs_free(s->super);
   s->super = NULL;

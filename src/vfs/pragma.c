@@ -75,10 +75,10 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
     return SQLITE_ERROR;
   }
   if (s != NULL) {
-    avfs_lock_enter(&s->lock);
+    avfs_store_enter(s);
     if (text != NULL) set(&s->settings, i, v);
     now = s->settings;
-    avfs_lock_leave(&s->lock);
+    avfs_store_leave(s);
     if (text != NULL) avfs_store_kick(s);   /* it may be due earlier now */
   }
   *answer = sqlite3_mprintf("%lld", (sqlite3_int64)get(&now, i));

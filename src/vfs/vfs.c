@@ -38,10 +38,10 @@ typedef struct journal_query {
 
 static void ask(avfs_store *s, void *arg) {
   journal_query *q = arg;
-  avfs_lock_enter_shared(&s->lock);
+  avfs_store_enter_shared(s);
   q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours;
   if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED) q->writing = s;
-  avfs_lock_leave_shared(&s->lock);
+  avfs_store_leave_shared(s);
 }
 
 static journal_query query(const char *name, const char *tail) {
@@ -93,14 +93,14 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     m->base.pMethods = &avfs_passed_methods;
     return SQLITE_OK;
   }
-  avfs_lock_enter(&m->conn.store->lock);
+  avfs_store_enter(m->conn.store);
   if (sqlite3_uri_parameter(name, "max_lag_ms") != NULL) {
     m->conn.store->settings.max_lag_ms = settings.max_lag_ms;
   }
   if (sqlite3_uri_parameter(name, "max_queue_bytes") != NULL) {
     m->conn.store->settings.max_queue_bytes = settings.max_queue_bytes;
   }
-  avfs_lock_leave(&m->conn.store->lock);
+  avfs_store_leave(m->conn.store);
   avfs_registry_add_conn(&m->conn);
   m->base.pMethods = &avfs_main_methods;
   return SQLITE_OK;

@@ -8,22 +8,14 @@ static_assert(sizeof(SRWLOCK) == sizeof(void *), "avfs_lock holds an SRWLOCK");
 static_assert(sizeof(CONDITION_VARIABLE) == sizeof(void *),
               "avfs_cond holds a CONDITION_VARIABLE");
 
-/* The bodies below are the capability's own implementation: the analysis
- * checks the callers. */
-#if defined(__clang__)
-# define NOT_ANALYSED __attribute__((no_thread_safety_analysis))
-#else
-# define NOT_ANALYSED
-#endif
-
-NOT_ANALYSED void avfs_lock_enter(avfs_lock *l) {
+void avfs_lock_enter(avfs_lock *l) {
   AcquireSRWLockExclusive((SRWLOCK *)&l->os);
 #ifndef NDEBUG
   l->owner = GetCurrentThreadId();
 #endif
 }
 
-NOT_ANALYSED void avfs_lock_leave(avfs_lock *l) {
+void avfs_lock_leave(avfs_lock *l) {
 #ifndef NDEBUG
   assert(l->owner == GetCurrentThreadId());
   l->owner = 0;
@@ -31,15 +23,15 @@ NOT_ANALYSED void avfs_lock_leave(avfs_lock *l) {
   ReleaseSRWLockExclusive((SRWLOCK *)&l->os);
 }
 
-NOT_ANALYSED void avfs_lock_enter_shared(avfs_lock *l) {
+void avfs_lock_enter_shared(avfs_lock *l) {
   AcquireSRWLockShared((SRWLOCK *)&l->os);
 }
 
-NOT_ANALYSED void avfs_lock_leave_shared(avfs_lock *l) {
+void avfs_lock_leave_shared(avfs_lock *l) {
   ReleaseSRWLockShared((SRWLOCK *)&l->os);
 }
 
-NOT_ANALYSED int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
+int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
   BOOL woken;
 #ifndef NDEBUG
   assert(l->owner == GetCurrentThreadId());

@@ -2,14 +2,20 @@
  *
  * The lock order of the whole program, outermost first:
  *
- *     registry->lock   which stores are open        (store/registry.c)
- *     engine->lock     which stores want attention  (engine/scheduler.c)
- *     store->lock      everything of one database   (store/store.h)
+ *     registry    which stores are open            (store/registry.c)
+ *     engine      which stores want attention      (engine/scheduler.c)
+ *     store       everything of one database       (store/store.h)
+ *     pump        which piece of a batch is next   (engine/pump.h)
  *
  * A thread that holds one of them takes only a later one. None of them is
  * held across a call that waits for the disk, for another process or for the
- * application. The order stands once more in each lock's declaration
- * (AVFS_ACQUIRED_AFTER), where clang's -Wthread-safety checks it.
+ * application.
+ *
+ * The order and the guards are checked by clang's -Wthread-safety. In C it knows
+ * no lock that is a member of a struct, so each kind of lock has a role, a name
+ * for the analysis alone (AVFS_ROLE): fields are guarded by the role, and
+ * AVFS_LOCK_FUNCTIONS makes the functions that take and leave it. What it cannot
+ * see, that it is the lock of the right object, asserts see in debug builds.
  *
  * Two implementations: sync.c here (SRW locks), and the simulation's.
  */
@@ -23,20 +29,32 @@
 #else
 # define AVFS_TSA(x)
 #endif
-#define AVFS_CAPABILITY(name)     AVFS_TSA(capability(name))
-#define AVFS_GUARDED_BY(l)        AVFS_TSA(guarded_by(l))
-#define AVFS_ACQUIRED_AFTER(...)  AVFS_TSA(acquired_after(__VA_ARGS__))
-#define AVFS_ACQUIRE(...)         AVFS_TSA(acquire_capability(__VA_ARGS__))
-#define AVFS_ACQUIRE_SHARED(...)  AVFS_TSA(acquire_shared_capability(__VA_ARGS__))
-#define AVFS_RELEASE(...)         AVFS_TSA(release_capability(__VA_ARGS__))
-#define AVFS_RELEASE_SHARED(...)  AVFS_TSA(release_shared_capability(__VA_ARGS__))
-#define AVFS_REQUIRES(...)        AVFS_TSA(requires_capability(__VA_ARGS__))
-#define AVFS_REQUIRES_SHARED(...) AVFS_TSA(requires_shared_capability(__VA_ARGS__))
-#define AVFS_EXCLUDES(...)        AVFS_TSA(locks_excluded(__VA_ARGS__))
+#define AVFS_GUARDED_BY(role)        AVFS_TSA(guarded_by(role))
+#define AVFS_ACQUIRE(role)           AVFS_TSA(acquire_capability(role))
+#define AVFS_ACQUIRE_SHARED(role)    AVFS_TSA(acquire_shared_capability(role))
+#define AVFS_RELEASE(role)           AVFS_TSA(release_capability(role))
+#define AVFS_RELEASE_SHARED(role)    AVFS_TSA(release_shared_capability(role))
+#define AVFS_REQUIRES(role)          AVFS_TSA(requires_capability(role))
+#define AVFS_REQUIRES_SHARED(role)   AVFS_TSA(requires_shared_capability(role))
+#define AVFS_EXCLUDES(role)          AVFS_TSA(locks_excluded(role))
+#define AVFS_NOT_ANALYSED            AVFS_TSA(no_thread_safety_analysis)
+
+/* Declares a role; the second form, one that is taken inside another. Never
+ * defined: no code refers to it. */
+typedef struct AVFS_TSA(capability("lock")) avfs_role {
+  char unused;
+} avfs_role;
+#define AVFS_ROLE(role)               extern avfs_role role
+#define AVFS_ROLE_INSIDE(role, outer) extern avfs_role role AVFS_TSA(acquired_after(outer))
+
+AVFS_ROLE(avfs_registry_role);
+AVFS_ROLE_INSIDE(avfs_engine_role, avfs_registry_role);
+AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);
+AVFS_ROLE_INSIDE(avfs_pump_role, avfs_store_role);
 
 /* A slim reader-writer lock. All zeros is the unlocked state, so a lock in
  * zeroed memory needs no initialisation and no destruction. */
-typedef struct AVFS_CAPABILITY("lock") avfs_lock {
+typedef struct avfs_lock {
   void *os;
   uint32_t owner;   /* thread that holds it exclusively; for assertions only */
 } avfs_lock;
@@ -50,18 +68,41 @@ typedef struct avfs_cond {
 
 #define AVFS_FOREVER UINT32_MAX
 
-void avfs_lock_enter(avfs_lock *l) AVFS_ACQUIRE(*l);
-void avfs_lock_leave(avfs_lock *l) AVFS_RELEASE(*l);
-void avfs_lock_enter_shared(avfs_lock *l) AVFS_ACQUIRE_SHARED(*l);
-void avfs_lock_leave_shared(avfs_lock *l) AVFS_RELEASE_SHARED(*l);
+void avfs_lock_enter(avfs_lock *l);
+void avfs_lock_leave(avfs_lock *l);
+void avfs_lock_enter_shared(avfs_lock *l);
+void avfs_lock_leave_shared(avfs_lock *l);
 
 /* Waits until woken or until timeout_ms has passed; may wake for no reason, so
  * the caller tests its predicate again. Returns 0 when the time is up. */
-int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) AVFS_REQUIRES(*l);
+int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms);
 /* With the condition variable's lock held. */
 void avfs_cond_wake_all(avfs_cond *c);
 
 /* Starts a thread that lives as long as the process. Returns 0 on failure. */
 int avfs_thread_start(void (*run)(void *arg), void *arg);
+
+/* prefix_enter(object), prefix_leave(object), and so on, for a type with a member
+ * `lock`; prefix_wait(object, timeout_ms) and prefix_wake(object) for one with a
+ * condition variable `changed` beside it. */
+#define AVFS_LOCK_FUNCTIONS(prefix, type, role)                                              \
+  AVFS_NOT_ANALYSED static inline void prefix##_enter(type *o) AVFS_ACQUIRE(role);           \
+  AVFS_NOT_ANALYSED static inline void prefix##_leave(type *o) AVFS_RELEASE(role);           \
+  static inline void prefix##_enter(type *o) { avfs_lock_enter(&o->lock); }                  \
+  static inline void prefix##_leave(type *o) { avfs_lock_leave(&o->lock); }
+#define AVFS_SHARED_LOCK_FUNCTIONS(prefix, type, role)                                       \
+  AVFS_NOT_ANALYSED static inline void prefix##_enter_shared(type *o)                        \
+      AVFS_ACQUIRE_SHARED(role);                                                             \
+  AVFS_NOT_ANALYSED static inline void prefix##_leave_shared(type *o)                        \
+      AVFS_RELEASE_SHARED(role);                                                             \
+  static inline void prefix##_enter_shared(type *o) { avfs_lock_enter_shared(&o->lock); }    \
+  static inline void prefix##_leave_shared(type *o) { avfs_lock_leave_shared(&o->lock); }
+#define AVFS_COND_FUNCTIONS(prefix, type, role)                                              \
+  static inline int prefix##_wait(type *o, uint32_t timeout_ms) AVFS_REQUIRES(role);         \
+  static inline void prefix##_wake(type *o) AVFS_REQUIRES(role);                             \
+  static inline int prefix##_wait(type *o, uint32_t timeout_ms) {                            \
+    return avfs_cond_wait(&o->changed, &o->lock, timeout_ms);                                \
+  }                                                                                          \
+  static inline void prefix##_wake(type *o) { avfs_cond_wake_all(&o->changed); }
 
 #endif
