@@ -21,6 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Newer than the oldest SQLite that the benchmark compiles with. */
+#ifndef SQLITE_IOCAP_SUBPAGE_READ
+# define SQLITE_IOCAP_SUBPAGE_READ 0x00008000
+#endif
+
 #define CHUNK_BYTES    65536
 #define MAX_PATH_BYTES 1040
 
