@@ -5,10 +5,11 @@
 
 /* SUITE(name): void suite_name(void), run with all.
  * FAILS(name): fails on purpose; ./dev test runs it by name. */
-#define SUITES      \
-  SUITE(harness)    \
-  FAILS(must_fail)  \
-  FAILS(must_hang)  \
+#define SUITES         \
+  SUITE(harness)       \
+  SUITE(differential)  \
+  FAILS(must_fail)     \
+  FAILS(must_hang)     \
   FAILS(must_crash)
 
 /* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
