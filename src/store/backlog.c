@@ -27,6 +27,7 @@ enum {
   LINGER_MS = 20,           /* the OS lock is kept after the last batch */
   BACKOFF_FIRST_MS = 10,
   BACKOFF_MOST_MS = 1000,
+  FULL_WAIT_MS = 60000,     /* a writer waits at the limit of the queue */
   PATIENCE = 4,             /* failures in a row before a waiter is told */
   POOL_BYTES = 16 << 20     /* pages kept for the next transactions */
 };
@@ -232,6 +233,19 @@ void avfs_backlog_task(avfs_task *t) {
   s->task_due_ns = due;
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
+}
+
+int avfs_backlog_wait_for_room(avfs_store *s) {
+  uint64_t until;
+  if (avfs_backlog_bytes(s) <= s->settings.max_queue_bytes) return SQLITE_OK;
+  s->stalls++;
+  until = s->io->now_ns() + FULL_WAIT_MS * ms;
+  while (avfs_backlog_bytes(s) > s->settings.max_queue_bytes) {
+    if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
+    if (s->io->now_ns() >= until) return SQLITE_BUSY;
+    avfs_store_wait(s, FULL_WAIT_MS);
+  }
+  return SQLITE_OK;
 }
 
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {

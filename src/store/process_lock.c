@@ -32,8 +32,7 @@
 enum {
   LOCAL_WAIT_MS = 20,     /* for a local lock */
   TURN_WAIT_MS = 100,     /* in the queue for RESERVED */
-  TURN_KEPT_MS = 20,      /* how long others wait for the one whose turn it is */
-  FULL_WAIT_MS = 60000    /* at the limit of the queue */
+  TURN_KEPT_MS = 20       /* how long others wait for the one whose turn it is */
 };
 
 /* Waits for a change until deadline_ns. Returns 0 when that has passed. */
@@ -254,6 +253,7 @@ void avfs_store_relax(avfs_store *s) {
     s->os_busy = 0;
     if (to == AVFS_LOCK_NONE) {
       avfs_page_pool_trim(&s->pool, 0);
+      avfs_page_pool_trim(&s->txn_pool, 0);   /* nobody is the writer */
       avfs_page_table_trim(&s->committed);
       avfs_page_table_trim(&s->draining);
     }
@@ -328,20 +328,6 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
   return rc;
 }
 
-/* The writer waits here, before it has written anything, until what is queued
- * is below the limit. */
-static int wait_for_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  uint64_t until;
-  if (avfs_backlog_bytes(s) <= s->settings.max_queue_bytes) return SQLITE_OK;
-  s->stalls++;
-  until = deadline(s, FULL_WAIT_MS);
-  while (avfs_backlog_bytes(s) > s->settings.max_queue_bytes) {
-    if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
-    if (!wait_until(s, until)) return SQLITE_BUSY;
-  }
-  return SQLITE_OK;
-}
-
 static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   avfs_locker *head = s->locks.queue;
   int rc;
@@ -355,13 +341,14 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
     return rc;
   }
   rc = ensure_os(s, c, AVFS_LOCK_RESERVED);
-  if (rc == SQLITE_OK) rc = wait_for_room(s);
+  if (rc == SQLITE_OK) rc = avfs_backlog_wait_for_room(s);
   if (rc != SQLITE_OK) {
     avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_SHARED);
     avfs_store_wake(s);
     avfs_store_relax(s);
     return rc;
   }
+  c->began = 1;
   avfs_transaction_begin(s);
   return SQLITE_OK;
 }

@@ -20,11 +20,13 @@ static struct registry {
 
 AVFS_LOCK_FUNCTIONS(registry, struct registry, avfs_registry_role)
 
+/* Of the length and the last eight bytes: names differ there, and SQLite asks for a
+ * name several times in each transaction. */
 static uint32_t hash_path(const char *path, size_t n) {
-  uint32_t h = 2166136261u;   /* FNV-1a, over the tail: paths differ there */
-  size_t i = n > 32 ? n - 32 : 0;
-  for (; i < n; i++) h = (h ^ (unsigned char)path[i]) * 16777619u;
-  return h;
+  uint64_t tail = 0;
+  size_t k = n < sizeof tail ? n : sizeof tail;
+  memcpy(&tail, path + n - k, k);
+  return (uint32_t)((tail ^ n) * 0x9e3779b97f4a7c15u >> 32);
 }
 
 void avfs_registry_add_conn(avfs_conn *conn) {

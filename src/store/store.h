@@ -68,6 +68,7 @@ struct avfs_conn {
                                  the connection's thread, which alone changes it */
   int read_only;              /* opened with SQLITE_OPEN_READONLY */
   uint64_t disk_reads;        /* calls of parent's xRead; its own thread's */
+  int began;                  /* it took RESERVED for the transaction in progress */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn */
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
   const char *path;           /* ...its name, as SQLite gave it */
@@ -216,6 +217,9 @@ void avfs_backlog_task(avfs_task *t);
 /* After a commit: the time to schedule the task at, once the lock is left;
  * AVFS_NEVER: it looks in time anyway. */
 uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* The writer waits, before it has written anything, until what is queued is within
+ * the limit. The disk's error while it fails; SQLITE_BUSY after a minute. */
+int avfs_backlog_wait_for_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Waits until commit `seq` is durable. With a timeout through all failures, until
  * the time is up: then the error, or SQLITE_BUSY. With AVFS_FOREVER until the
  * disk has failed several times in a row: then the error. */

@@ -147,6 +147,14 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
+  if (!c->began) {
+    /* With locking_mode=EXCLUSIVE no lock is taken where others wait for room. This
+     * transaction is committed, so a wait in vain is not its failure. */
+    avfs_store_enter(s);
+    (void)avfs_backlog_wait_for_room(s);
+    avfs_store_leave(s);
+  }
+  c->began = 0;
   if (!ours) {
     /* journal_mode=WAL, or what an encrypting VFS above us writes: from here on
      * this database is not ours, but what is queued is. */
