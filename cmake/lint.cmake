@@ -13,9 +13,8 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   set(lint_includes
     "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/src"
     -isystem "$<TARGET_PROPERTY:sqlite3_headers,INTERFACE_INCLUDE_DIRECTORIES>")
-  get_target_property(lint_defines avfs_core COMPILE_DEFINITIONS)
-  list(TRANSFORM lint_defines PREPEND "-D")
-  list(APPEND lint_defines -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN)
+  set(lint_defines "-DASYNCVFS_VERSION_TEXT=\"${PROJECT_VERSION}\"" -DAVFS_CHECK
+    -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN)
 
   find_program(LINT_CLANG NAMES clang-14 clang
                DOC "clang, for the thread-safety analysis")

@@ -231,6 +231,7 @@ void avfs_backlog_task(avfs_task *t) {
   s->task_due_ns = AVFS_NEVER;
   due = look(s);
   s->task_due_ns = due;
+  avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
 }

@@ -380,6 +380,7 @@ int avfs_store_lock(avfs_conn *c, int level) {
     if (rc == SQLITE_OK && level == AVFS_LOCK_RESERVED) rc = lock_reserved(s, c);
     if (rc == SQLITE_OK && level == AVFS_LOCK_EXCLUSIVE) rc = lock_exclusive(s, c);
   }
+  avfs_store_check(s);
   avfs_store_leave(s);
   return rc;
 }
@@ -393,6 +394,7 @@ int avfs_store_unlock(avfs_conn *c, int level) {
   avfs_lock_table_lower(&s->locks, &c->locker, level);
   avfs_store_wake(s);
   avfs_store_relax(s);
+  avfs_store_check(s);
   avfs_store_leave(s);
   return rc;
 }

@@ -7,6 +7,7 @@
  *          meanwhile joins it. Then the reference goes; if it was the last, the
  *          store is taken down. When this returns the file can be deleted.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "store/store.h"
@@ -139,6 +140,21 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
   conn->store = s;
   return SQLITE_OK;
 }
+
+#ifdef AVFS_CHECK
+void avfs_store_check(avfs_store *s) {
+  assert(s->durable_seq <= s->draining_seq && s->draining_seq <= s->commit_seq);
+  if (!avfs_backlog_is_empty(s)) assert(s->os_level == AVFS_LOCK_EXCLUSIVE);
+  if (s->dirty) assert(s->commit_seq > s->draining_seq && s->oldest_ns != 0);
+  if (s->locks.readers > 0) assert(s->os_level >= AVFS_LOCK_SHARED);
+  if (!s->os_busy && s->locks.writer != NULL && s->locks.writer->level == AVFS_LOCK_EXCLUSIVE) {
+    assert(s->os_level == AVFS_LOCK_EXCLUSIVE && s->locks.readers == 1);
+  }
+  assert(s->pool.page_bytes == s->page_bytes && s->txn_pool.page_bytes == s->page_bytes);
+  assert(avfs_page_table_check(&s->committed, s->page_bytes));
+  assert(avfs_page_table_check(&s->draining, s->page_bytes));
+}
+#endif
 
 static void report_loss(avfs_store *s, int rc, uint64_t lost) {
   sqlite3_log(rc, "asyncvfs: closed %s with %lld commits not on disk (error %d, %u): they are lost",

@@ -176,6 +176,14 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn, con
  * what is not. */
 void avfs_store_release(avfs_store *s);
 
+/* Asserts what store.h says always holds, where no change is half done. Walks all
+ * tables, so only in builds with AVFS_CHECK (the debug preset, the simulation). */
+#ifdef AVFS_CHECK
+void avfs_store_check(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+#else
+# define avfs_store_check(s) ((void)(s))
+#endif
+
 /* ---- process_lock.c ------------------------------------------------------ */
 
 /* xLock: SQLITE_OK, SQLITE_BUSY, AVFS_PASS (SHARED only), or an error. */

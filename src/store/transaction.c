@@ -145,6 +145,7 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     due = avfs_backlog_grew(s);
   }
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
+  avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
   if (!c->began) {
