@@ -8,14 +8,17 @@
 #define SUITES         \
   SUITE(harness)       \
   SUITE(differential)  \
+  SUITE(kill)          \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)
 
 /* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
-#define ROLES \
-  ROLE(echo)  \
-  ROLE(sleep)
+#define ROLES  \
+  ROLE(echo)   \
+  ROLE(sleep)  \
+  ROLE(sql)    \
+  ROLE(stream)
 
 #define SUITE(name) void suite_##name(void);
 #define FAILS(name) void suite_##name(void);

@@ -1,0 +1,53 @@
+/* stream.h: numbered commits whose number says what the database must hold.
+ *
+ * Transaction i inserts row i, changes an older row, deletes one now and then,
+ * now and then rewrites the table `big`, and sets n = i in the table `last`;
+ * all of it follows from the seed and i. So a database that claims n can be
+ * proved to be exactly the state after the first n commits: stream_verify
+ * replays the versions in memory and compares every row, byte by byte.
+ * Between the transactions some others are rolled back.
+ *
+ * A child process (role "stream") writes the stream until it is ended, and
+ * prints "committed N" and, after PRAGMA asyncvfs_flush, "flushed N".
+ */
+#ifndef STREAM_H
+#define STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "harness.h"
+#include "sqlite3.h"
+
+typedef struct stream {
+  const char *vfs;
+  const char *journal_mode;
+  uint64_t seed;
+  int page_size;
+  int cache_size;     /* 5 makes most transactions spill */
+  int flush_every;    /* about; 0: never */
+  int big_every;      /* 0: never */
+  int big_bytes;      /* of the table `big` */
+  int max_queue_bytes;/* 0: the default */
+  bool exclusive;     /* locking_mode=EXCLUSIVE */
+} stream;
+
+harness_child *stream_start(const stream *s, const char *path);
+
+/* Starts a writer and ends it by TerminateProcess after it has said that many
+ * lines: a random moment later, or, if aimed, as soon as a hot journal is seen
+ * beside the database. Returns the last commit that was reported flushed, or
+ * -1, with a failed check, if the writer ended by itself. */
+int stream_kill(const stream *s, const char *path, int lines, bool aimed);
+
+/* Writes transactions first..last on this connection; its settings are the
+ * caller's. */
+int stream_write(const stream *s, sqlite3 *db, int first, int last);
+int stream_create(const stream *s, sqlite3 *db);
+
+/* Asserts that db holds the state after some number of transactions, and
+ * returns that number; -1, with a failed check, if it does not. A database in
+ * which nothing is yet, not even the tables, is at 0. */
+int stream_verify(const stream *s, sqlite3 *db, const char *what);
+
+#endif

@@ -1,0 +1,395 @@
+/* disk.c: see disk.h. */
+#include "disk.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+sim_disk *sim_current_disk;
+void (*sim_describe_in_flight)(void *op, sim_in_flight *out);
+
+static void *must(void *p) {
+  if (p == NULL) sim_fail("no memory for the simulation");
+  return p;
+}
+
+/* ---- bytes --------------------------------------------------------------------- */
+
+static void set_size(sim_bytes *b, uint64_t size) {
+  if (size > b->room) {
+    b->room = size + size / 2 + 4096;
+    b->data = must(realloc(b->data, b->room));
+  }
+  if (size > b->size) memset(b->data + b->size, 0, size - b->size);
+  b->size = size;
+}
+
+static void put(sim_bytes *b, const void *p, uint64_t n, uint64_t offset) {
+  if (offset + n > b->size) set_size(b, offset + n);
+  memcpy(b->data + offset, p, n);
+}
+
+static void copy(sim_bytes *to, const sim_bytes *from) {
+  to->size = 0;
+  set_size(to, from->size);
+  if (from->size > 0) memcpy(to->data, from->data, from->size);
+}
+
+/* ---- names ---------------------------------------------------------------------- */
+
+static sim_entry *find_entry(sim_directory *dir, const char *name) {
+  uint32_t i;
+  for (i = 0; i < dir->count; i++) {
+    if (strcmp(dir->entries[i].name, name) == 0) return &dir->entries[i];
+  }
+  return NULL;
+}
+
+static void apply_name(sim_directory *dir, const sim_name_change *c) {
+  sim_entry *e = find_entry(dir, c->name);
+  if (!c->created) {
+    if (e != NULL) *e = dir->entries[--dir->count];
+    return;
+  }
+  if (e == NULL) {
+    if (dir->count == SIM_FILES) sim_fail("too many files");
+    e = &dir->entries[dir->count++];
+  }
+  snprintf(e->name, sizeof e->name, "%s", c->name);
+  e->file = c->file;
+}
+
+static void change_name(sim_disk *d, int created, const char *name, sim_file *f) {
+  sim_name_change *c;
+  if (d->name_count == d->name_room) {
+    d->name_room = d->name_room * 2 + 8;
+    d->names = must(realloc(d->names, d->name_room * sizeof *d->names));
+  }
+  c = &d->names[d->name_count++];
+  c->created = created;
+  snprintf(c->name, sizeof c->name, "%s", name);
+  c->file = f;
+  apply_name(&d->live, c);
+}
+
+static sim_file *new_file(sim_disk *d, const char *name) {
+  sim_file *f = must(calloc(1, sizeof *f));
+  snprintf(f->name, sizeof f->name, "%s", name);
+  if (d->file_count == d->file_room) {
+    d->file_room = d->file_room * 2 + 8;
+    d->files = must(realloc(d->files, d->file_room * sizeof *d->files));
+  }
+  d->files[d->file_count++] = f;
+  return f;
+}
+
+static void free_file(sim_file *f) {
+  uint32_t i;
+  for (i = 0; i < f->pending_count; i++) free(f->pending[i].data);
+  free(f->pending);
+  free(f->live.data);
+  free(f->durable.data);
+  free(f);
+}
+
+static int in_directory(const sim_directory *dir, const sim_file *f) {
+  uint32_t i;
+  for (i = 0; i < dir->count; i++) {
+    if (dir->entries[i].file == f) return 1;
+  }
+  return 0;
+}
+
+/* Frees files that nothing refers to any more. */
+static void sweep(sim_disk *d) {
+  uint32_t i = 0, j;
+  while (i < d->file_count) {
+    sim_file *f = d->files[i];
+    int used = f->handles > 0 || in_directory(&d->live, f) || in_directory(&d->durable, f);
+    for (j = 0; !used && j < d->name_count; j++) used = d->names[j].file == f;
+    if (used) {
+      i++;
+    } else {
+      free_file(f);
+      d->files[i] = d->files[--d->file_count];
+    }
+  }
+}
+
+static void stepped(sim_disk *d) {
+  if (d->stepped != NULL) d->stepped(d);
+}
+
+sim_file *sim_disk_find(sim_disk *d, const char *name) {
+  sim_entry *e = find_entry(&d->live, name);
+  return e == NULL ? NULL : e->file;
+}
+
+sim_file *sim_disk_open(sim_disk *d, const char *name, int create, int for_delete) {
+  sim_file *f = sim_disk_find(d, name);
+  if (f == NULL) {
+    if (!create) return NULL;
+    f = new_file(d, name);
+    change_name(d, 1, name, f);
+    sim_note("create %s", name);
+    stepped(d);
+  } else if (f->delete_handles > 0 || (for_delete && f->handles > 0)) {
+    sim_note("sharing violation at %s", name);
+    return NULL;
+  }
+  f->handles++;
+  f->delete_handles += for_delete;
+  return f;
+}
+
+void sim_disk_close(sim_disk *d, sim_file *f, int for_delete) {
+  f->handles--;
+  f->delete_handles -= for_delete;
+  sweep(d);
+}
+
+int sim_disk_delete(sim_disk *d, sim_file *f) {
+  if (f->handles > 0) return 0;
+  sim_note("delete %s", f->name);
+  change_name(d, 0, f->name, f);
+  stepped(d);
+  return 1;
+}
+
+/* ---- content ---------------------------------------------------------------------- */
+
+static sim_change *new_change(sim_disk *d, sim_file *f, enum sim_change_kind kind) {
+  sim_change *c;
+  if (f->pending_count == f->pending_room) {
+    f->pending_room = f->pending_room * 2 + 16;
+    f->pending = must(realloc(f->pending, f->pending_room * sizeof *f->pending));
+  }
+  c = &f->pending[f->pending_count++];
+  memset(c, 0, sizeof *c);
+  c->kind = kind;
+  c->order = d->order++;
+  c->old_size = f->live.size;
+  return c;
+}
+
+uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t offset) {
+  if (offset >= f->live.size) return 0;
+  if (f->live.size - offset < bytes) bytes = (uint32_t)(f->live.size - offset);
+  memcpy(to, f->live.data + offset, bytes);
+  return bytes;
+}
+
+void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset) {
+  sim_change *c = new_change(d, f, SIM_WRITE);
+  c->offset = offset;
+  c->bytes = bytes;
+  c->data = must(malloc(bytes));
+  memcpy(c->data, data, bytes);
+  put(&f->live, data, bytes, offset);
+  c->new_size = f->live.size;
+  sim_note("write  %s %u at %llu", f->name, bytes, (unsigned long long)offset);
+  stepped(d);
+}
+
+void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size) {
+  sim_change *c = new_change(d, f, SIM_RESIZE);
+  set_size(&f->live, size);
+  c->new_size = size;
+  sim_note("resize %s to %llu (was %llu)", f->name, (unsigned long long)size,
+           (unsigned long long)c->old_size);
+  stepped(d);
+}
+
+uint64_t sim_flush_begin(const sim_disk *d) { return d->order; }
+
+static void drop_change(sim_file *f, uint32_t i) {
+  free(f->pending[i].data);
+  memmove(f->pending + i, f->pending + i + 1, (--f->pending_count - i) * sizeof *f->pending);
+}
+
+static void apply_durable(sim_file *f, const sim_change *c) {
+  if (c->kind == SIM_RESIZE) set_size(&f->durable, c->new_size);
+  else put(&f->durable, c->data, c->bytes, c->offset);
+}
+
+static void names_durable(sim_disk *d) {
+  uint32_t i;
+  for (i = 0; i < d->name_count; i++) apply_name(&d->durable, &d->names[i]);
+  d->name_count = 0;
+  sweep(d);
+}
+
+void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order) {
+  uint32_t i;
+  for (i = 0; i < f->pending_count && f->pending[i].order < order; i++) {
+    apply_durable(f, &f->pending[i]);
+    free(f->pending[i].data);
+  }
+  f->pending_count -= i;
+  memmove(f->pending, f->pending + i, f->pending_count * sizeof *f->pending);
+  names_durable(d);
+  sim_note("flush  %s (%u changes)", f->name, i);
+  stepped(d);
+}
+
+/* Sizes stay pending in their order, so a write that made the file longer leaves a
+ * size change behind when it is lost. What became durable does so as pending
+ * changes of sizes come: through the cut, so here a write is lost or stays. */
+void sim_flush_failed(sim_disk *d, sim_file *f, sim_random *r) {
+  uint32_t i = 0, lost = 0;
+  while (i < f->pending_count) {
+    sim_change *c = &f->pending[i];
+    if (c->kind == SIM_WRITE && sim_chance(r, 400000)) {
+      lost++;
+      if (c->new_size > c->old_size) {
+        c->kind = SIM_RESIZE;
+        free(c->data);
+        c->data = NULL;
+      } else {
+        drop_change(f, i);
+        continue;
+      }
+    }
+    i++;
+  }
+  sim_note("flush  %s FAILS (%u writes lost, %u not)", f->name, lost, f->pending_count);
+  stepped(d);
+}
+
+/* ---- the power cut -------------------------------------------------------------------- */
+
+static void grow_garbage(sim_bytes *b, uint64_t size, sim_random *r) {
+  uint64_t from = b->size;
+  set_size(b, size);
+  if (r == NULL || !sim_chance(r, 500000)) return;
+  while (from < size) {
+    uint64_t v = sim_draw(r), n = size - from < sizeof v ? size - from : sizeof v;
+    memcpy(b->data + from, &v, n);
+    from += n;
+  }
+}
+
+/* Puts a part of a write on the medium: what lies within the size. */
+static void apply_some(sim_bytes *b, const unsigned char *data, uint32_t bytes, uint64_t offset,
+                       int torn, sim_random *r) {
+  uint32_t done = 0;
+  while (done < bytes && offset + done < b->size) {
+    uint32_t n = bytes - done;
+    if (torn && n > SIM_TORN - (offset + done) % SIM_TORN) {
+      n = (uint32_t)(SIM_TORN - (offset + done) % SIM_TORN);
+    }
+    if (n > b->size - offset - done) n = (uint32_t)(b->size - offset - done);
+    if (!torn || sim_chance(r, 500000)) memcpy(b->data + offset + done, data + done, n);
+    done += n;
+  }
+}
+
+static const uint32_t keep_rates[] = {0, 100000, 500000, 900000, 1000000};
+
+static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim_random *r,
+                     sim_file *to) {
+  uint32_t i, n = f->pending_count, sizes = 0, keep_sizes, keep_rate, torn_rate;
+  copy(&to->live, &f->durable);
+  if (how == SIM_CUT_NONE) goto done;
+  for (i = 0; i < n; i++) sizes += f->pending[i].new_size != f->pending[i].old_size;
+  keep_sizes = sizes;
+  keep_rate = 1000000;
+  torn_rate = 0;
+  if (how == SIM_CUT_SOME) {
+    uint32_t k = sim_below(r, 4);
+    keep_sizes = k == 0 ? 0 : k == 1 ? sim_below(r, sizes + 1) : sizes;
+    keep_rate = keep_rates[sim_below(r, 5)];
+    torn_rate = sim_below(r, 2) * 300000;
+  }
+  for (i = 0; i < n; i++) {
+    const sim_change *c = &f->pending[i];
+    if (c->new_size != c->old_size && keep_sizes > 0) {
+      keep_sizes--;
+      if (how == SIM_CUT_ALL || c->new_size < to->live.size) set_size(&to->live, c->new_size);
+      else grow_garbage(&to->live, c->new_size, r);
+    }
+    if (c->kind == SIM_WRITE && (how == SIM_CUT_ALL || sim_chance(r, keep_rate))) {
+      apply_some(&to->live, c->data, c->bytes, c->offset,
+                 how == SIM_CUT_SOME && sim_chance(r, torn_rate), r);
+    }
+  }
+  if (how != SIM_CUT_SOME) goto done;
+  for (i = 0; i < d->in_flight_count; i++) {
+    sim_in_flight w;
+    sim_describe_in_flight(d->in_flight[i], &w);
+    if (w.file != f || !sim_chance(r, keep_rate)) continue;
+    if (w.offset + w.bytes > to->live.size && sim_chance(r, 500000)) {
+      grow_garbage(&to->live, w.offset + w.bytes, r);
+    }
+    apply_some(&to->live, w.data, w.bytes, w.offset, sim_chance(r, torn_rate), r);
+  }
+done:
+  copy(&to->durable, &to->live);
+}
+
+void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to) {
+  sim_directory names = d->durable;
+  uint32_t i, keep = 0;
+  memset(to, 0, sizeof *to);
+  if (how == SIM_CUT_ALL) keep = d->name_count;
+  if (how == SIM_CUT_SOME) {
+    uint32_t k = sim_below(r, 3);
+    keep = k == 0 ? 0 : k == 1 ? d->name_count : sim_below(r, d->name_count + 1);
+  }
+  for (i = 0; i < keep; i++) apply_name(&names, &d->names[i]);
+  for (i = 0; i < names.count; i++) {
+    sim_entry *e = &to->live.entries[to->live.count++];
+    snprintf(e->name, sizeof e->name, "%s", names.entries[i].name);
+    e->file = new_file(to, e->name);
+    cut_file(d, names.entries[i].file, how, r, e->file);
+  }
+  to->durable = to->live;
+}
+
+void sim_disk_free(sim_disk *d) {
+  uint32_t i;
+  for (i = 0; i < d->file_count; i++) free_file(d->files[i]);
+  free(d->files);
+  free(d->names);
+  memset(d, 0, sizeof *d);
+}
+
+uint64_t sim_hash(uint64_t h, const void *p, uint64_t n) {
+  const unsigned char *at = p;
+  uint64_t v;
+  for (; n >= 8; n -= 8, at += 8) {
+    memcpy(&v, at, 8);
+    h = (h ^ v) * 0x9fb21c651e98df25u;
+    h ^= h >> 32;
+  }
+  v = n;
+  memcpy(&v, at, n);
+  h = (h ^ v ^ n << 56) * 0x9fb21c651e98df25u;
+  return h ^ h >> 32;
+}
+
+uint64_t sim_disk_hash(const sim_disk *d) {
+  uint64_t sum = d->live.count;
+  uint32_t i;
+  for (i = 0; i < d->live.count; i++) {
+    const sim_entry *e = &d->live.entries[i];
+    uint64_t h = sim_hash(1469598103934665603u, e->name, strlen(e->name));
+    sum += sim_hash(h, e->file->live.data, e->file->live.size);
+  }
+  return sum;
+}
+
+void sim_disk_dump(const sim_disk *d, const char *directory) {
+  uint32_t i;
+  for (i = 0; i < d->live.count; i++) {
+    const sim_entry *e = &d->live.entries[i];
+    const char *base = strrchr(e->name, '/');
+    char path[512];
+    FILE *f;
+    snprintf(path, sizeof path, "%s/%s", directory, base == NULL ? e->name : base + 1);
+    f = fopen(path, "wb");
+    if (f == NULL) continue;
+    if (e->file->live.size > 0) fwrite(e->file->live.data, 1, e->file->live.size, f);
+    fclose(f);
+  }
+}

@@ -1,0 +1,130 @@
+/* disk.h: a disk whose power can fail at any moment.
+ *
+ *   write, resize --> in the cache: what everybody reads ("live")
+ *                       |  pending: since the last flush, in the order they came
+ *                       |  flush of the file
+ *                       v
+ *                     on the medium ("durable")
+ *
+ * After a power cut a file is its durable image, plus
+ *   - of the pending writes any subset, each whole or torn at 512 bytes; those that
+ *     were issued and not completed count as pending;
+ *   - of the pending size changes (a write behind the end is one too) the first few,
+ *     apart from the data: what a file grew by and no write filled is garbage or zeros;
+ *   - of the pending creations and deletions of names the first few: any flush makes
+ *     all of them durable.
+ * A flush that fails: each pending write is on the medium, still pending, or lost for
+ * good although everybody reads it. A size change is not lost by it.
+ *
+ * Handles: a name with an open handle cannot be deleted, except through a handle that
+ * was opened for it; and such a one excludes all that do not share deletion (none
+ * here does), as Windows has it.
+ *
+ * Not modelled: a disk that lies about flushes, bit rot, a sector torn inside, the
+ * content of a deleted file showing up in another one.
+ */
+#ifndef SIM_DISK_H
+#define SIM_DISK_H
+
+#include <stdint.h>
+
+#include "world.h"
+
+enum { SIM_FILES = 16, SIM_NAME = 48, SIM_TORN = 512 };
+
+typedef struct sim_bytes {
+  unsigned char *data;
+  uint64_t size, room;
+} sim_bytes;
+
+enum sim_change_kind { SIM_WRITE, SIM_RESIZE };
+
+typedef struct sim_change {
+  enum sim_change_kind kind;
+  uint64_t offset;
+  uint32_t bytes;
+  unsigned char *data;      /* of SIM_WRITE; its own */
+  uint64_t old_size, new_size;
+  uint64_t order;
+} sim_change;
+
+typedef struct sim_file {
+  char name[SIM_NAME];      /* the one it was created with */
+  sim_bytes live, durable;
+  sim_change *pending;
+  uint32_t pending_count, pending_room;
+  int handles, delete_handles;
+  /* the bytes that SQLite locks: owners are handles */
+  const void *pending_owner, *reserved_owner, *exclusive_owner;
+  int readers;
+} sim_file;
+
+typedef struct sim_entry {
+  char name[SIM_NAME];
+  sim_file *file;
+} sim_entry;
+
+typedef struct sim_directory {
+  sim_entry entries[SIM_FILES];
+  uint32_t count;
+} sim_directory;
+
+typedef struct sim_name_change {
+  int created;
+  char name[SIM_NAME];
+  sim_file *file;
+} sim_name_change;
+
+typedef struct sim_disk {
+  sim_directory live, durable;
+  sim_name_change *names;         /* pending */
+  uint32_t name_count, name_room;
+  sim_file **files;               /* all that anything refers to */
+  uint32_t file_count, file_room;
+  void *in_flight[64];            /* of seam.c: writes issued and not completed */
+  uint32_t in_flight_count;
+  uint64_t order;
+  /* Called after each step that changes what a power cut could leave. */
+  void (*stepped)(struct sim_disk *d);
+} sim_disk;
+
+/* Where names lead now. */
+extern sim_disk *sim_current_disk;
+
+sim_file *sim_disk_find(sim_disk *d, const char *name);
+/* NULL when another handle is in the way. */
+sim_file *sim_disk_open(sim_disk *d, const char *name, int create, int for_delete);
+void sim_disk_close(sim_disk *d, sim_file *f, int for_delete);
+/* Takes the name away. Returns 0 when a handle is in the way. */
+int sim_disk_delete(sim_disk *d, sim_file *f);
+
+/* Reads what is there; returns the number of bytes. */
+uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t offset);
+void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset);
+void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size);
+/* Makes durable what came up to `order`: sim_flush_begin says which that is. */
+uint64_t sim_flush_begin(const sim_disk *d);
+void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order);
+void sim_flush_failed(sim_disk *d, sim_file *f, sim_random *r);
+
+/* An operation in flight, as a power cut sees it. */
+typedef struct sim_in_flight {
+  sim_file *file;
+  const unsigned char *data;
+  uint32_t bytes;
+  uint64_t offset;
+} sim_in_flight;
+extern void (*sim_describe_in_flight)(void *op, sim_in_flight *out);
+
+enum sim_cut { SIM_CUT_NONE, SIM_CUT_ALL, SIM_CUT_SOME };
+
+/* What is left of d when the power fails now: none of the pending changes, all, or
+ * some. `to` becomes a disk with nothing pending. */
+void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to);
+void sim_disk_free(sim_disk *d);
+uint64_t sim_disk_hash(const sim_disk *d);
+uint64_t sim_hash(uint64_t h, const void *p, uint64_t n);
+/* Writes all files into a directory of the real machine. */
+void sim_disk_dump(const sim_disk *d, const char *directory);
+
+#endif

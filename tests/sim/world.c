@@ -1,0 +1,195 @@
+/* world.c: see world.h. */
+#include "world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+#include <sys/mman.h>
+
+enum { THREADS = 12, STACK_BYTES = 4 << 20, NOTES = 400, NOTE_BYTES = 160, NOTES_SHOWN = 120 };
+
+/* ---- chance: splitmix64 ---------------------------------------------------- */
+
+sim_random sim_fate;
+uint64_t sim_seed;
+
+uint64_t sim_draw(sim_random *r) {
+  uint64_t z = r->state += 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return z ^ z >> 31;
+}
+
+uint32_t sim_below(sim_random *r, uint32_t n) {
+  return (uint32_t)((sim_draw(r) >> 32) * n >> 32);
+}
+
+int sim_chance(sim_random *r, uint32_t per_million) { return sim_below(r, 1000000) < per_million; }
+
+/* ---- threads ---------------------------------------------------------------- */
+
+typedef struct thread {
+  const char *name;
+  void (*run)(void *arg);
+  void *arg;
+  ucontext_t context;
+  int started, ended, waiting;
+  sim_ready ready;
+  void *ready_arg;
+  uint64_t until_ns;
+  const char *what;
+  int in_time;
+  int locks_held;
+} thread;
+
+uint64_t sim_now_ns = 1000000000;
+uint32_t sim_switch_rate = 100000;
+int sim_frozen;
+int *sim_locks_held;
+
+static thread threads[THREADS];
+static int thread_count;
+static thread *running;
+static ucontext_t scheduler;
+
+void sim_thread(const char *name, void (*run)(void *arg), void *arg) {
+  thread *t = &threads[thread_count];
+  if (thread_count == THREADS) sim_fail("too many threads");
+  memset(t, 0, sizeof *t);
+  t->name = name;
+  t->run = run;
+  t->arg = arg;
+  thread_count++;
+}
+
+static void thread_main(void) {
+  running->run(running->arg);
+  running->ended = 1;
+  swapcontext(&running->context, &scheduler);
+}
+
+static void resume(thread *t) {
+  running = t;
+  sim_locks_held = &t->locks_held;
+  if (!t->started) {
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED) sim_fail("no memory for a stack");
+    t->started = 1;
+    getcontext(&t->context);
+    t->context.uc_stack.ss_sp = stack;
+    t->context.uc_stack.ss_size = STACK_BYTES;
+    makecontext(&t->context, thread_main, 0);
+  }
+  swapcontext(&scheduler, &t->context);
+}
+
+static int is_runnable(thread *t) {
+  if (t->ended) return 0;
+  if (!t->waiting) return 1;
+  if (t->ready != NULL && t->ready(t->ready_arg)) {
+    t->in_time = 1;
+    return 1;
+  }
+  t->in_time = 0;
+  return sim_now_ns >= t->until_ns;
+}
+
+static void hang(void) {
+  int i;
+  for (i = 0; i < thread_count; i++) {
+    if (!threads[i].ended) sim_note("%s waits for %s", threads[i].name, threads[i].what);
+  }
+  sim_fail("hang: every thread waits, and nothing is left to happen");
+}
+
+static void pass_time(void) {
+  uint64_t next = SIM_NEVER;
+  int i;
+  for (i = 0; i < thread_count; i++) {
+    if (!threads[i].ended && threads[i].until_ns < next) next = threads[i].until_ns;
+  }
+  if (next == SIM_NEVER) hang();
+  if (next > sim_now_ns) sim_now_ns = next;
+}
+
+void sim_world_run(void (*main_run)(void *arg), void *arg) {
+  thread *main_thread = &threads[thread_count];
+  sim_thread("the program", main_run, arg);
+  while (!main_thread->ended) {
+    thread *ready[THREADS];
+    uint32_t n = 0;
+    int i;
+    for (i = 0; i < thread_count; i++) {
+      if (is_runnable(&threads[i])) ready[n++] = &threads[i];
+    }
+    if (n == 0) {
+      pass_time();
+      continue;
+    }
+    sim_now_ns += 1000 + sim_below(&sim_fate, 20000);
+    resume(ready[sim_below(&sim_fate, n)]);
+  }
+}
+
+void sim_switch_point(void) {
+  if (sim_frozen > 0 || running == NULL) return;
+  if (!sim_chance(&sim_fate, sim_switch_rate)) return;
+  running->waiting = 0;
+  running->what = "its turn";
+  swapcontext(&running->context, &scheduler);
+}
+
+int sim_wait(sim_ready ready, void *arg, uint64_t until_ns, const char *what) {
+  if (sim_frozen > 0) sim_fail("a thread waits for %s while the world is frozen", what);
+  running->waiting = 1;
+  running->ready = ready;
+  running->ready_arg = arg;
+  running->until_ns = until_ns;
+  running->what = what;
+  swapcontext(&running->context, &scheduler);
+  running->waiting = 0;
+  running->until_ns = SIM_NEVER;
+  return running->in_time;
+}
+
+/* ---- the record --------------------------------------------------------------- */
+
+int sim_verbose;
+void (*sim_on_fail)(void);
+static char notes[NOTES][NOTE_BYTES];
+static unsigned note_count;
+
+void sim_note(const char *format, ...) {
+  char *to = notes[note_count++ % NOTES];
+  va_list args;
+  int n;
+  if (sim_frozen > 0 && !sim_verbose) {
+    note_count--;
+    return;
+  }
+  n = snprintf(to, NOTE_BYTES, "%9.3f ms %-12s ", (double)(sim_now_ns - 1000000000) / 1e6,
+               running == NULL ? "" : running->name);
+  va_start(args, format);
+  vsnprintf(to + n, NOTE_BYTES - (size_t)n, format, args);
+  va_end(args);
+  if (sim_verbose) fprintf(stderr, "%6u%s %s\n", note_count, sim_frozen > 0 ? " |" : "", to);
+}
+
+void sim_fail(const char *format, ...) {
+  unsigned i = note_count > NOTES_SHOWN ? note_count - NOTES_SHOWN : 0;
+  va_list args;
+  if (!sim_verbose) {
+    for (; i < note_count; i++) printf("  %6u %s\n", i + 1, notes[i % NOTES]);
+  }
+  printf("seed %llu, step %u: ", (unsigned long long)sim_seed, note_count);
+  va_start(args, format);
+  vprintf(format, args);
+  va_end(args);
+  printf("\n");
+  if (sim_on_fail != NULL) sim_on_fail();
+  fflush(stdout);
+  _Exit(1);
+}
