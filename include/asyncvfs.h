@@ -68,6 +68,22 @@ int ASYNCVFS_CALL asyncvfs_unregister(void);
  *                  tried again; do not repeat them. */
 int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms);
 
+/* What has been committed to a database so far, as a number to wait for.
+ *
+ * db, schema      a connection and the name of one of its databases ("main"; NULL is
+ *                 the same); call it on the connection's own thread, after COMMIT
+ * ticket_out      > 0, or 0 for a database that is passed through, whose commits are
+ *                 durable by SQLite's own rules
+ *
+ * SQLITE_NOTFOUND  the database is not open through asyncvfs */
+struct sqlite3;
+int ASYNCVFS_CALL asyncvfs_ticket(struct sqlite3 *db, const char *schema, long long *ticket_out);
+
+/* Returns when what a ticket stands for is durable. Any thread; the connection may
+ * be closed. Answers as asyncvfs_flush does; SQLITE_MISUSE: no ticket of this
+ * process. The timeout is that of asyncvfs_flush. */
+int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms);
+
 /* Writes the status of an open database as a JSON object, as PRAGMA asyncvfs_status
  * does, with a terminating zero. SQLITE_TOOBIG when `bytes` are not enough: nothing
  * is written then. SQLITE_NOTFOUND, SQLITE_NOMEM. */

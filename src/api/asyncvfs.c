@@ -43,6 +43,10 @@ static void take(avfs_store *s, void *arg) {
   if (l->count < AT_A_TIME) l->stores[l->count++] = avfs_registry_retain(s);
 }
 
+static uint32_t to_wait(int timeout_ms) {
+  return timeout_ms < 0 ? AVFS_FOREVER : (uint32_t)timeout_ms;
+}
+
 int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
   flush_list l = {{NULL}, 0};
   int i, rc = SQLITE_OK;
@@ -50,10 +54,46 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
   avfs_registry_visit(path, path == NULL ? 0 : strlen(path), take, &l);
   if (path != NULL && l.count == 0) return SQLITE_NOTFOUND;
   for (i = 0; i < l.count; i++) {
-    int one = avfs_store_flush(l.stores[i], timeout_ms < 0 ? AVFS_FOREVER : (uint32_t)timeout_ms);
+    int one = avfs_store_flush(l.stores[i], to_wait(timeout_ms));
     if (rc == SQLITE_OK) rc = one;
     avfs_store_release(l.stores[i]);
   }
+  return rc;
+}
+
+/* ---- tickets ------------------------------------------------------------------- */
+
+/* A ticket is the store's id above the number of the commit; 0 waits for nothing. */
+enum { SEQ_BITS = 40 };
+
+int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
+  avfs_main_file *m = NULL;
+  avfs_store *s;
+  *ticket_out = 0;
+  if (sqlite3_file_control(db, schema, AVFS_FCNTL_FILE, &m) != SQLITE_OK || m == NULL) {
+    return SQLITE_NOTFOUND;
+  }
+  s = m->conn.store;
+  if (s == NULL) return SQLITE_OK;   /* passed through: its commits are synchronous */
+  avfs_store_enter_shared(s);
+  *ticket_out = (long long)((uint64_t)s->id << SEQ_BITS | s->commit_seq);
+  avfs_store_leave_shared(s);
+  return SQLITE_OK;
+}
+
+int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
+  uint64_t seq = (uint64_t)ticket & (((uint64_t)1 << SEQ_BITS) - 1);
+  avfs_store *s;
+  int rc;
+  if (timeout_ms < ASYNCVFS_FOREVER || ticket < 0) return SQLITE_MISUSE;
+  if (ticket == 0) return SQLITE_OK;
+  s = avfs_registry_find_id((uint32_t)((uint64_t)ticket >> SEQ_BITS));
+  if (s == NULL) return SQLITE_OK;   /* closed: that drained it, or told what was lost */
+  avfs_store_enter(s);
+  rc = seq > s->commit_seq ? SQLITE_MISUSE
+                           : avfs_backlog_wait_durable(s, seq, to_wait(timeout_ms));
+  avfs_store_leave(s);
+  avfs_store_release(s);
   return rc;
 }
 

@@ -11,4 +11,9 @@ int avfs_bind_module(void *module, char *message, int bytes);
 /* Registers the VFS over the bound SQLite's win32. */
 int avfs_bind_register(int make_default, char *message, int bytes);
 
+/* Has every connection opened from now on know the SQL functions (sql_functions.c). */
+int avfs_sql_functions_register(void);
+/* And this one, which is open already. */
+int avfs_sql_functions_add(sqlite3 *db);
+
 #endif

@@ -36,7 +36,11 @@ static const struct {
     WANTED(uri_parameter),     WANTED(uri_boolean),        WANTED(uri_key),
     WANTED(filename_journal),  WANTED(create_filename),    WANTED(free_filename),
     WANTED(errstr),            WANTED(stricmp),            WANTED(strnicmp),
-    WANTED(extended_errcode),
+    WANTED(extended_errcode),  WANTED(file_control),       WANTED(create_function_v2),
+    WANTED(auto_extension),    WANTED(context_db_handle),  WANTED(value_int64),
+    WANTED(value_int),         WANTED(value_type),         WANTED(result_int64),
+    WANTED(result_text),       WANTED(result_error),       WANTED(result_error_code),
+    WANTED(result_error_nomem),
     {"sqlite3_mprintf", offsetof(sqlite3_api_routines, mprintf)},
 #undef WANTED
 };
@@ -145,6 +149,7 @@ int avfs_bind_register(int make_default, char *message, int bytes) {
   }
   pin_module();
   rc = avfs_vfs_register(&avfs_io_win32, parent, make_default);
-  if (rc != SQLITE_OK) say(message, bytes, "asyncvfs: sqlite3_vfs_register: error %d", rc);
+  if (rc == SQLITE_OK) rc = avfs_sql_functions_register();
+  if (rc != SQLITE_OK) say(message, bytes, "asyncvfs: cannot register: error %d", rc);
   return rc;
 }

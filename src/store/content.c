@@ -84,6 +84,7 @@ int avfs_store_read(avfs_conn *c, void *p, uint32_t n, uint64_t offset) {
   uint32_t unit, have = n;
   uint64_t size;
   int known, rc;
+  if (c->stale) return SQLITE_BUSY;
   avfs_store_enter_shared(s);
   known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy;
   size = is_writer(c) ? s->txn.size : s->committed.size;

@@ -21,6 +21,7 @@
  *   RESERVED   for nobody: its own SHARED would keep the holder from EXCLUSIVE. For
  *              the engine, at the limit of the queue: it needs no local lock
  *   EXCLUSIVE  for local readers to leave
+ *   xUnlock    with durability=disk, for the commit just made to be on the disk
  * Then SQLITE_BUSY goes to SQLite's own busy handler.
  */
 #include <assert.h>
@@ -187,6 +188,7 @@ static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(avfs_store_role) 
   s->committed.size = s->draining.size = s->disk_bytes = f->size;
   memcpy(s->header, f->header, sizeof s->header);
   s->ours = 1;
+  s->epoch++;
 }
 
 /* Has the OS lock at `level` or more. */
@@ -374,6 +376,7 @@ static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
 int avfs_store_lock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
+  if (c->stale) return SQLITE_BUSY;   /* as SQLite does to a stale snapshot that would write */
   avfs_store_enter(s);
   if (c->locker.level < level) {
     if (c->locker.level == AVFS_LOCK_NONE) rc = lock_shared(s, c);
@@ -385,14 +388,40 @@ int avfs_store_lock(avfs_conn *c, int level) {
   return rc;
 }
 
+/* Waits, with durability=disk, until the commit just made is on the disk. Without
+ * any local lock: others commit meanwhile, and share the batch. SQLite comes here
+ * with SHARED, and goes on to NONE at once, unless a statement of this connection
+ * still reads. So SHARED is taken again if the database is as it was left; if not,
+ * what that statement would read does not fit what it has read: it gets BUSY. */
+static int await_disk(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
+  uint64_t seq = c->await_seq, epoch = s->epoch;
+  int rc;
+  c->await_seq = 0;
+  avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_NONE);
+  avfs_store_wake(s);
+  rc = avfs_backlog_wait_durable(s, seq, AVFS_FOREVER);
+  if (level == AVFS_LOCK_SHARED &&
+      (s->commit_seq != seq || s->epoch != epoch || s->os_busy ||
+       s->os_level < AVFS_LOCK_SHARED ||
+       avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_SHARED) != SQLITE_OK)) {
+    c->stale = 1;
+  }
+  return rc;
+}
+
 int avfs_store_unlock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
+  if (level == AVFS_LOCK_NONE) c->stale = 0;
   if (c->locker.level <= level) return SQLITE_OK;
   if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);
   avfs_store_enter(s);
-  avfs_lock_table_lower(&s->locks, &c->locker, level);
-  avfs_store_wake(s);
+  if (c->await_seq != 0) {
+    rc = await_disk(s, c, level);
+  } else {
+    avfs_lock_table_lower(&s->locks, &c->locker, level);
+    avfs_store_wake(s);
+  }
   avfs_store_relax(s);
   avfs_store_check(s);
   avfs_store_leave(s);

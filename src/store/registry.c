@@ -16,6 +16,7 @@ static struct registry {
   avfs_lock lock;
   avfs_store *stores AVFS_GUARDED_BY(avfs_registry_role);
   avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
+  uint32_t last_id AVFS_GUARDED_BY(avfs_registry_role);
 } registry;
 
 AVFS_LOCK_FUNCTIONS(registry, struct registry, avfs_registry_role)
@@ -46,6 +47,14 @@ void avfs_registry_remove_conn(avfs_conn *conn) {
   while (*at != conn) at = &(*at)->registry_next;
   *at = conn->registry_next;
   registry_leave(&registry);
+}
+
+uint32_t avfs_registry_next_id(void) {
+  uint32_t id;
+  registry_enter(&registry);
+  id = ++registry.last_id;
+  registry_leave(&registry);
+  return id;
 }
 
 static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(avfs_registry_role) {
@@ -101,6 +110,16 @@ int avfs_registry_release(avfs_store *s) {
   }
   registry_leave(&registry);
   return last;
+}
+
+avfs_store *avfs_registry_find_id(uint32_t id) {
+  avfs_store *s;
+  registry_enter(&registry);
+  s = registry.stores;
+  while (s != NULL && s->id != id) s = s->next;
+  if (s != NULL) s->refs++;
+  registry_leave(&registry);
+  return s;
 }
 
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),

@@ -46,13 +46,14 @@ char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason
       "\"oldest_unwritten_ms\":%lld,\"batches\":%lld,\"flushes\":%lld,\"journal_bytes\":%lld,"
       "\"database_bytes\":%lld,\"pages_written\":%lld,\"coalesced_pages\":%lld,\"stalls\":%lld,"
       "\"last_error\":{\"code\":%d,\"os_error\":%u,\"text\":\"%s\",\"age_ms\":%lld},"
-      "\"os_lock\":%d,\"local_lock\":%d,\"max_lag_ms\":%u,\"max_queue_bytes\":%lld,"
+      "\"durability\":\"%s\",\"os_lock\":%d,\"local_lock\":%d,\"max_lag_ms\":%u,\"max_queue_bytes\":%lld,"
       "\"os_calls\":{\"lock\":%lld,\"wake\":%lld,\"read\":%lld}}",
       reason == NULL ? "ours" : "passed", reason == NULL ? "" : reason, (i64)commits, (i64)durable,
       (i64)bytes, (i64)pages, (i64)oldest_ms, (i64)n.batches, (i64)n.flushes,
       (i64)n.journal_bytes, (i64)n.database_bytes, (i64)n.pages_written,
       (i64)n.coalesced_pages, (i64)stalls, error_rc, error_os,
-      error_rc == SQLITE_OK ? "" : sqlite3_errstr(error_rc), (i64)error_age, level, local,
+      error_rc == SQLITE_OK ? "" : sqlite3_errstr(error_rc), (i64)error_age,
+      conn != NULL && conn->durability == AVFS_DURABILITY_DISK ? "disk" : "memory", level, local,
       settings.max_lag_ms, (i64)settings.max_queue_bytes, (i64)os_lock, (i64)kicks,
       (i64)(conn == NULL ? 0 : conn->disk_reads));
 }

@@ -69,6 +69,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->parent = parent;
   s->db = db;
   s->identity = *id;
+  s->id = avfs_registry_next_id();
   avfs_virtual_journal_init(&s->journal, parent, JOURNAL_MEMORY);
   s->path = concat(name, "");
   s->journal_path = concat(name, "-journal");

@@ -60,6 +60,12 @@ typedef struct avfs_settings {
 
 extern const avfs_settings avfs_default_settings;
 
+/* Where a commit is when COMMIT returns. */
+enum avfs_durability {
+  AVFS_DURABILITY_MEMORY,   /* in this process */
+  AVFS_DURABILITY_DISK      /* on the medium */
+};
+
 /* A connection's share of a store; lives in its sqlite3_file. */
 struct avfs_conn {
   avfs_store *store;
@@ -68,6 +74,9 @@ struct avfs_conn {
                                  the connection's thread, which alone changes it */
   int read_only;              /* opened with SQLITE_OPEN_READONLY */
   uint64_t disk_reads;        /* calls of parent's xRead; its own thread's */
+  enum avfs_durability durability;
+  uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
+  int stale;                  /* it waited without SHARED, and others have committed */
   int began;                  /* it took RESERVED for the transaction in progress */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn */
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
@@ -95,6 +104,7 @@ struct avfs_store {
   char *journal_path;
   avfs_identity identity;
   avfs_file *db;           /* the engine's handle */
+  uint32_t id;             /* of this store, never used again: for tickets */
 
   /* guarded by the registry's lock */
   avfs_store *next;
@@ -120,6 +130,7 @@ struct avfs_store {
   avfs_page_pool pool AVFS_GUARDED_BY(avfs_store_role);
   uint64_t disk_bytes AVFS_GUARDED_BY(avfs_store_role);   /* no byte at or behind it is on the disk */
   unsigned char header[100] AVFS_GUARDED_BY(avfs_store_role);   /* of page 1, committed */
+  uint64_t epoch AVFS_GUARDED_BY(avfs_store_role);        /* how many fresh OS locks there were */
   int ours AVFS_GUARDED_BY(avfs_store_role);              /* header is of a rollback-mode database */
 
   /* guarded by lock: the commits */
@@ -257,6 +268,9 @@ char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason
 
 void avfs_registry_add_conn(avfs_conn *conn);
 void avfs_registry_remove_conn(avfs_conn *conn);
+uint32_t avfs_registry_next_id(void);
+/* Takes a reference to the open store with this id, if there is one. */
+avfs_store *avfs_registry_find_id(uint32_t id);
 /* Takes a reference to the open store of this file, if there is one. */
 avfs_store *avfs_registry_find(const avfs_identity *id);
 /* Adds a new store with one reference, unless one for the file has come up

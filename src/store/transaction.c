@@ -145,14 +145,18 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     due = avfs_backlog_grew(s);
   }
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
+  if (c->durability == AVFS_DURABILITY_DISK) c->await_seq = s->commit_seq;
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
   if (!c->began) {
-    /* With locking_mode=EXCLUSIVE no lock is taken where others wait for room. This
-     * transaction is committed, so a wait in vain is not its failure. */
+    /* With locking_mode=EXCLUSIVE no lock is taken where others wait for room, and
+     * none is given up where others wait for the disk. This transaction is
+     * committed, so a wait for room in vain is not its failure. */
     avfs_store_enter(s);
     (void)avfs_backlog_wait_for_room(s);
+    if (c->await_seq != 0) rc = avfs_backlog_wait_durable(s, c->await_seq, AVFS_FOREVER);
+    c->await_seq = 0;
     avfs_store_leave(s);
   }
   c->began = 0;
@@ -160,6 +164,7 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     /* journal_mode=WAL, or what an encrypting VFS above us writes: from here on
      * this database is not ours, but what is queued is. */
     avfs_store_enter(s);
+    c->await_seq = 0;
     rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
     while (rc == SQLITE_OK && s->run != AVFS_RUN_NONE) {
       avfs_store_wait(s, AVFS_FOREVER);

@@ -9,8 +9,8 @@
 #include "vfs/vfs.h"
 
 static const char known[] =
-    "asyncvfs_flush, asyncvfs_drain, asyncvfs_status, asyncvfs_max_lag_ms, "
-    "asyncvfs_max_queue_bytes";
+    "asyncvfs_flush, asyncvfs_drain, asyncvfs_status, asyncvfs_durability, "
+    "asyncvfs_max_lag_ms, asyncvfs_max_queue_bytes";
 
 /* ---- settings ------------------------------------------------------------ */
 
@@ -49,18 +49,39 @@ static char *range_message(const struct setting *s, const char *text) {
                          (sqlite3_int64)s->least, (sqlite3_int64)s->most);
 }
 
-int avfs_uri_settings(const char *name, avfs_settings *to) {
+/* A word of asyncvfs_durability. NULL when it is one; else what is wrong with it, to
+ * be freed by sqlite3_free. */
+static char *parse_durability(const char *text, enum avfs_durability *out) {
+  if (sqlite3_stricmp(text, "memory") == 0) {
+    *out = AVFS_DURABILITY_MEMORY;
+  } else if (sqlite3_stricmp(text, "disk") == 0) {
+    *out = AVFS_DURABILITY_DISK;
+  } else if (sqlite3_stricmp(text, "os") == 0) {
+    return sqlite3_mprintf("asyncvfs: durability=os is not there yet: memory or disk is wanted");
+  } else {
+    return sqlite3_mprintf("asyncvfs: durability=%s: memory or disk is wanted", text);
+  }
+  return NULL;
+}
+
+static int refuse_open(const char *name, char *message) {
+  sqlite3_log(SQLITE_ERROR, "%s; %s is not opened", message, name);
+  sqlite3_free(message);
+  return SQLITE_ERROR;
+}
+
+int avfs_uri_settings(const char *name, avfs_settings *to, enum avfs_durability *durability) {
+  const char *word = sqlite3_uri_parameter(name, "durability");
   int i;
+  if (word != NULL) {
+    char *message = parse_durability(word, durability);
+    if (message != NULL) return refuse_open(name, message);
+  }
   for (i = 0; i < SETTING_COUNT; i++) {
     const char *text = sqlite3_uri_parameter(name, settings[i].name);
     uint64_t v;
     if (text == NULL) continue;
-    if (!parse(&settings[i], text, &v)) {
-      char *message = range_message(&settings[i], text);
-      sqlite3_log(SQLITE_ERROR, "%s; %s is not opened", message, name);
-      sqlite3_free(message);
-      return SQLITE_ERROR;
-    }
+    if (!parse(&settings[i], text, &v)) return refuse_open(name, range_message(&settings[i], text));
     set(to, i, v);
   }
   return SQLITE_OK;
@@ -113,6 +134,15 @@ static int pragma_drain(avfs_main_file *m, char **answer) {
   return rc;
 }
 
+static int pragma_durability(avfs_main_file *m, const char *text, char **answer) {
+  if (text != NULL) {
+    *answer = parse_durability(text, &m->conn.durability);
+    if (*answer != NULL) return SQLITE_ERROR;
+  }
+  *answer = sqlite3_mprintf(m->conn.durability == AVFS_DURABILITY_DISK ? "disk" : "memory");
+  return SQLITE_OK;
+}
+
 int avfs_pragma(avfs_main_file *m, char **arg) {
   const char *name = arg[1], *text = arg[2];
   int i;
@@ -121,6 +151,7 @@ int avfs_pragma(avfs_main_file *m, char **arg) {
   for (i = 0; i < SETTING_COUNT; i++) {
     if (sqlite3_stricmp(name, settings[i].name) == 0) return pragma_setting(m, i, text, &arg[0]);
   }
+  if (sqlite3_stricmp(name, "durability") == 0) return pragma_durability(m, text, &arg[0]);
   if (sqlite3_stricmp(name, "flush") == 0) return pragma_flush(m, &arg[0]);
   if (sqlite3_stricmp(name, "drain") == 0) return pragma_drain(m, &arg[0]);
   if (sqlite3_stricmp(name, "status") == 0) {

@@ -71,7 +71,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   avfs_settings settings = avfs_default_settings;
   int got = flags, rc;
   memset(m, 0, sizeof *m);
-  rc = avfs_uri_settings(name, &settings);
+  rc = avfs_uri_settings(name, &settings, &m->conn.durability);
   if (rc != SQLITE_OK) return rc;
   rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
   if (rc != SQLITE_OK) return rc;
@@ -181,6 +181,10 @@ int avfs_common_control(avfs_main_file *m, int op, void *arg) {
   if (op == SQLITE_FCNTL_PRAGMA) return avfs_pragma(m, arg);
   if (op == SQLITE_FCNTL_VFSNAME) {
     *(char **)arg = sqlite3_mprintf("asyncvfs/%s", parent_of(&self.vfs)->zName);
+    return SQLITE_OK;
+  }
+  if (op == AVFS_FCNTL_FILE) {
+    *(avfs_main_file **)arg = m;
     return SQLITE_OK;
   }
   return SQLITE_NOTFOUND;

@@ -40,9 +40,14 @@ int avfs_main_close(sqlite3_file *f);
 
 /* PRAGMA asyncvfs_x. arg is SQLite's char *[4] (SQLITE_FCNTL_PRAGMA). */
 int avfs_pragma(avfs_main_file *m, char **arg);
-/* Reads our URI parameters of a database's name into `settings`. On SQLITE_ERROR a
- * message has gone to sqlite3_log. */
-int avfs_uri_settings(const char *name, avfs_settings *settings);
+/* Reads our URI parameters of a database's name. On SQLITE_ERROR a message has gone
+ * to sqlite3_log. */
+int avfs_uri_settings(const char *name, avfs_settings *settings,
+                      enum avfs_durability *durability);
+
+/* A file control of ours: *(avfs_main_file **)arg becomes the file that it reaches,
+ * through whatever shims stand above. "avfs". */
+#define AVFS_FCNTL_FILE 0x61766673
 
 /* The VFS over `parent`; registers it under the name "asyncvfs". */
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);

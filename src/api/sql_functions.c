@@ -1,0 +1,107 @@
+/* sql_functions.c: durability for those who only have SQL.
+ *
+ *   asyncvfs_ticket()            of the main database, after a COMMIT
+ *   asyncvfs_wait(ticket, ms)    1: durable; 0: the time is up; else an error
+ *   asyncvfs_flush()             1, when all that is committed is durable
+ *   asyncvfs_status()            JSON, of the main database
+ *   asyncvfs_version()
+ *
+ * They are on every connection of the process, by an automatic extension; also on
+ * the nested ones that roll a hot journal back (store/process_lock.c), where nobody
+ * calls them. Those that wait are DIRECTONLY: no view or trigger may. Unlike a
+ * pragma, which acts when it is prepared, a function acts when it is stepped.
+ */
+#include "api/bind.h"
+#include "asyncvfs.h"
+#include "vfs/vfs.h"
+
+/* As a function's result: rc of a wait. */
+static void result_of_wait(sqlite3_context *context, int rc) {
+  if (rc == SQLITE_OK || rc == SQLITE_BUSY) sqlite3_result_int64(context, rc == SQLITE_OK);
+  else sqlite3_result_error_code(context, rc);
+}
+
+static void ticket_function(sqlite3_context *context, int n, sqlite3_value **v) {
+  long long ticket;
+  (void)n;
+  (void)v;
+  if (asyncvfs_ticket(sqlite3_context_db_handle(context), "main", &ticket) != SQLITE_OK) {
+    sqlite3_result_error(context, "asyncvfs_ticket: the main database is not open through the "
+                         "VFS asyncvfs", -1);
+  } else {
+    sqlite3_result_int64(context, ticket);
+  }
+}
+
+static void wait_function(sqlite3_context *context, int n, sqlite3_value **v) {
+  int rc = asyncvfs_wait(sqlite3_value_int64(v[0]), n > 1 ? sqlite3_value_int(v[1]) : -1);
+  if (rc == SQLITE_MISUSE) {
+    sqlite3_result_error(context, "asyncvfs_wait: a ticket of asyncvfs_ticket() and a timeout of "
+                         "-1 or more milliseconds are wanted", -1);
+  } else {
+    result_of_wait(context, rc);
+  }
+}
+
+static void flush_function(sqlite3_context *context, int n, sqlite3_value **v) {
+  (void)n;
+  (void)v;
+  result_of_wait(context, asyncvfs_flush(NULL, ASYNCVFS_FOREVER));
+}
+
+static void status_function(sqlite3_context *context, int n, sqlite3_value **v) {
+  avfs_main_file *m = NULL;
+  char *text;
+  (void)n;
+  (void)v;
+  if (sqlite3_file_control(sqlite3_context_db_handle(context), "main", AVFS_FCNTL_FILE, &m) !=
+          SQLITE_OK || m == NULL) {
+    sqlite3_result_error(context, "asyncvfs_status: the main database is not open through the "
+                         "VFS asyncvfs", -1);
+    return;
+  }
+  text = avfs_store_status(m->conn.store, &m->conn, m->reason);
+  if (text == NULL) sqlite3_result_error_nomem(context);
+  else sqlite3_result_text(context, text, -1, sqlite3_free);
+}
+
+static void version_function(sqlite3_context *context, int n, sqlite3_value **v) {
+  (void)n;
+  (void)v;
+  sqlite3_result_text(context, asyncvfs_version(), -1, SQLITE_STATIC);
+}
+
+int avfs_sql_functions_add(sqlite3 *db) {
+  static const struct {
+    const char *name;
+    int arguments;
+    int flags;
+    void (*f)(sqlite3_context *, int, sqlite3_value **);
+  } functions[] = {
+      {"asyncvfs_ticket", 0, 0, ticket_function},
+      {"asyncvfs_wait", 1, SQLITE_DIRECTONLY, wait_function},
+      {"asyncvfs_wait", 2, SQLITE_DIRECTONLY, wait_function},
+      {"asyncvfs_flush", 0, SQLITE_DIRECTONLY, flush_function},
+      {"asyncvfs_status", 0, 0, status_function},
+      {"asyncvfs_version", 0, 0, version_function},
+  };
+  size_t i;
+  int rc = SQLITE_OK;
+  for (i = 0; rc == SQLITE_OK && i < sizeof functions / sizeof *functions; i++) {
+    rc = sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments,
+                                    SQLITE_UTF8 | functions[i].flags, NULL, functions[i].f, NULL,
+                                    NULL, NULL);
+  }
+  return rc;
+}
+
+static int on_open(sqlite3 *db, char **message, const sqlite3_api_routines *table) {
+  (void)message;
+  (void)table;
+  return avfs_sql_functions_add(db);
+}
+
+int avfs_sql_functions_register(void) {
+  /* SQLite's documented cast: the entry point of an extension as a plain function. */
+  return sqlite3_auto_extension((void (*)(void))on_open);
+}
