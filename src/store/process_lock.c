@@ -350,7 +350,6 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
     avfs_store_relax(s);
     return rc;
   }
-  c->began = 1;
   avfs_transaction_begin(s);
   return SQLITE_OK;
 }
@@ -412,6 +411,7 @@ static int await_disk(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs
 int avfs_store_unlock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
+  c->released_at = avfs_exclusive_requests + 1;
   if (level == AVFS_LOCK_NONE) c->stale = 0;
   if (c->locker.level <= level) return SQLITE_OK;
   if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);

@@ -77,7 +77,7 @@ struct avfs_conn {
   enum avfs_durability durability;
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int stale;                  /* it waited without SHARED, and others have committed */
-  int began;                  /* it took RESERVED for the transaction in progress */
+  uint32_t released_at;       /* avfs_exclusive_requests + 1 at its last unlock; 0: none */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn */
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
   const char *path;           /* ...its name, as SQLite gave it */
@@ -221,6 +221,10 @@ uint32_t avfs_header_page_bytes(const unsigned char *header);
 /* ---- transaction.c ------------------------------------------------------- */
 
 void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* Counts PRAGMA locking_mode=x, whoever gave it. A connection that has not
+ * unlocked since the last one may be in EXCLUSIVE mode: then xUnlock never comes. The
+ * pragma and the connection's next commit are on one thread: no lock. */
+extern volatile uint32_t avfs_exclusive_requests;
 /* SQLITE_FCNTL_SYNC: the last moment to refuse the commit. */
 int avfs_transaction_sync(avfs_conn *conn, const char *super);
 /* SQLITE_FCNTL_COMMIT_PHASETWO. *handed_over_out: the connection is a plain one now. */

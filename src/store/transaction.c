@@ -34,6 +34,8 @@
 #include "store/store.h"
 #include "win32/heap.h"
 
+volatile uint32_t avfs_exclusive_requests;
+
 void avfs_transaction_begin(avfs_store *s) {
   assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT);
   s->txn.size = s->committed.size;
@@ -149,8 +151,8 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
-  if (!c->began) {
-    /* With locking_mode=EXCLUSIVE no lock is taken where others wait for room, and
+  if (c->released_at != avfs_exclusive_requests + 1) {
+    /* Maybe with locking_mode=EXCLUSIVE: no lock is taken where others wait for room, and
      * none is given up where others wait for the disk. This transaction is
      * committed, so a wait for room in vain is not its failure. */
     avfs_store_enter(s);
@@ -159,7 +161,6 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     c->await_seq = 0;
     avfs_store_leave(s);
   }
-  c->began = 0;
   if (!ours) {
     /* journal_mode=WAL, or what an encrypting VFS above us writes: from here on
      * this database is not ours, but what is queued is. */

@@ -146,6 +146,7 @@ static int pragma_durability(avfs_main_file *m, const char *text, char **answer)
 int avfs_pragma(avfs_main_file *m, char **arg) {
   const char *name = arg[1], *text = arg[2];
   int i;
+  if (sqlite3_stricmp(name, "locking_mode") == 0 && text != NULL) avfs_exclusive_requests++;
   if (sqlite3_strnicmp(name, "asyncvfs_", 9) != 0) return SQLITE_NOTFOUND;
   name += 9;
   for (i = 0; i < SETTING_COUNT; i++) {
