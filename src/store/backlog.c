@@ -27,12 +27,15 @@ enum {
   LINGER_MS = 20,           /* the OS lock is kept after the last batch */
   BACKOFF_FIRST_MS = 10,
   BACKOFF_MOST_MS = 1000,
-  FULL_WAIT_MS = 60000,     /* a writer waits at the limit of the queue */
   PATIENCE = 4,             /* failures in a row before a waiter is told */
   POOL_BYTES = 16 << 20     /* pages kept for the next transactions */
 };
 
 static const uint64_t ms = 1000000;   /* ns */
+
+static uint64_t setting(const avfs_store *s, int i) AVFS_REQUIRES_SHARED(avfs_store_role) {
+  return s->settings.value[i];
+}
 
 uint64_t avfs_backlog_bytes(const avfs_store *s) {
   return (uint64_t)(s->committed.count + s->draining.count) * s->page_bytes;
@@ -46,10 +49,10 @@ void avfs_store_kick(avfs_store *s) { avfs_task_schedule(&s->task, 0); }
 
 /* When what is committed is to start on its way. */
 static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
-  uint64_t lag = s->settings.max_lag_ms * ms;
+  uint64_t lag = setting(s, AVFS_MAX_LAG_MS) * ms;
   uint64_t usual = s->run_usual_ns + s->run_usual_ns / 2;
   if (s->wanted_seq > s->draining_seq || s->closing) return 0;
-  if (avfs_backlog_bytes(s) > s->settings.max_queue_bytes / 2) return 0;
+  if (avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES) / 2) return 0;
   return s->oldest_ns + (lag > usual ? lag - usual : 0);
 }
 
@@ -58,7 +61,7 @@ uint64_t avfs_backlog_grew(avfs_store *s) {
   if (s->oldest_ns == 0) {
     s->oldest_ns = s->io->now_ns();
     due = batch_due(s);
-  } else if (avfs_backlog_bytes(s) > s->settings.max_queue_bytes / 2) {
+  } else if (avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES) / 2) {
     due = 0;
   }
   /* While a batch runs the task looks again at its end. */
@@ -237,14 +240,16 @@ void avfs_backlog_task(avfs_task *t) {
 }
 
 int avfs_backlog_wait_for_room(avfs_store *s) {
-  uint64_t until;
-  if (avfs_backlog_bytes(s) <= s->settings.max_queue_bytes) return SQLITE_OK;
+  uint64_t until, now;
+  if (avfs_backlog_bytes(s) <= setting(s, AVFS_MAX_QUEUE_BYTES)) return SQLITE_OK;
   s->stalls++;
-  until = s->io->now_ns() + FULL_WAIT_MS * ms;
-  while (avfs_backlog_bytes(s) > s->settings.max_queue_bytes) {
+  if (setting(s, AVFS_ON_FULL) == AVFS_ON_FULL_BUSY) return SQLITE_BUSY;
+  until = s->io->now_ns() + setting(s, AVFS_FULL_TIMEOUT_MS) * ms;
+  while (avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES)) {
     if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
-    if (s->io->now_ns() >= until) return SQLITE_BUSY;
-    avfs_store_wait(s, FULL_WAIT_MS);
+    now = s->io->now_ns();
+    if (now >= until) return SQLITE_BUSY;
+    avfs_store_wait(s, (uint32_t)((until - now + ms - 1) / ms));
   }
   return SQLITE_OK;
 }

@@ -54,6 +54,6 @@ char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason
       (i64)n.coalesced_pages, (i64)stalls, error_rc, error_os,
       error_rc == SQLITE_OK ? "" : sqlite3_errstr(error_rc), (i64)error_age,
       conn != NULL && conn->durability == AVFS_DURABILITY_DISK ? "disk" : "memory", level, local,
-      settings.max_lag_ms, (i64)settings.max_queue_bytes, (i64)os_lock, (i64)kicks,
+      (unsigned)settings.value[AVFS_MAX_LAG_MS], (i64)settings.value[AVFS_MAX_QUEUE_BYTES], (i64)os_lock, (i64)kicks,
       (i64)(conn == NULL ? 0 : conn->disk_reads));
 }

@@ -14,12 +14,9 @@
 #include "win32/heap.h"
 
 enum {
-  CLOSE_TIMEOUT_MS = 30000,
   JOURNAL_MEMORY = 8 << 20,   /* of the virtual journal, before it overflows to a file */
   FIRST_PAGE_BYTES = 4096     /* until the database says what it is */
 };
-
-const avfs_settings avfs_default_settings = {100, 64u << 20};
 
 static char *concat(const char *a, const char *b) {
   size_t n = strlen(a), m = strlen(b) + 1;
@@ -165,10 +162,17 @@ static void report_loss(avfs_store *s, int rc, uint64_t lost) {
 void avfs_store_release(avfs_store *s) {
   uint64_t lost = 0;
   int rc = SQLITE_OK;
-  if (avfs_registry_is_last(s)) rc = avfs_store_drain(s, CLOSE_TIMEOUT_MS);
+  uint32_t timeout_ms;
+  avfs_store_enter_shared(s);
+  /* close=abandon gives up when the disk has failed several times in a row. */
+  timeout_ms = s->settings.value[AVFS_CLOSE] == AVFS_CLOSE_ABANDON
+                   ? AVFS_FOREVER
+                   : (uint32_t)s->settings.value[AVFS_CLOSE_TIMEOUT_MS];
+  avfs_store_leave_shared(s);
+  if (avfs_registry_is_last(s)) rc = avfs_store_drain(s, timeout_ms);
   if (!avfs_registry_release(s)) return;
   /* Mostly nothing is left to do. */
-  if (rc == SQLITE_OK) rc = avfs_store_drain(s, CLOSE_TIMEOUT_MS);
+  if (rc == SQLITE_OK) rc = avfs_store_drain(s, timeout_ms);
   avfs_store_enter(s);
   s->closing = 1;
   while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);

@@ -42,6 +42,7 @@
 #include "store/lock_table.h"
 #include "store/page_table.h"
 #include "store/parent_file.h"
+#include "store/settings.h"
 #include "store/virtual_journal.h"
 #include "win32/io.h"
 #include "win32/sync.h"
@@ -53,19 +54,6 @@ typedef struct avfs_conn avfs_conn;
  * encrypted one): the connection is to use its parent file directly. */
 #define AVFS_PASS (-1)
 
-typedef struct avfs_settings {
-  uint32_t max_lag_ms;        /* 0..60000: from COMMIT to the start of the last flush */
-  uint64_t max_queue_bytes;   /* 1 MiB .. 64 GiB: pages in memory for one database */
-} avfs_settings;
-
-extern const avfs_settings avfs_default_settings;
-
-/* Where a commit is when COMMIT returns. */
-enum avfs_durability {
-  AVFS_DURABILITY_MEMORY,   /* in this process */
-  AVFS_DURABILITY_DISK      /* on the medium */
-};
-
 /* A connection's share of a store; lives in its sqlite3_file. */
 struct avfs_conn {
   avfs_store *store;
@@ -74,7 +62,7 @@ struct avfs_conn {
                                  the connection's thread, which alone changes it */
   int read_only;              /* opened with SQLITE_OPEN_READONLY */
   uint64_t disk_reads;        /* calls of parent's xRead; its own thread's */
-  enum avfs_durability durability;
+  uint64_t durability;        /* AVFS_DURABILITY_x */
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int stale;                  /* it waited without SHARED, and others have committed */
   uint32_t released_at;       /* avfs_exclusive_requests + 1 at its last unlock; 0: none */
@@ -241,7 +229,8 @@ void avfs_backlog_task(avfs_task *t);
  * AVFS_NEVER: it looks in time anyway. */
 uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The writer waits, before it has written anything, until what is queued is within
- * the limit. The disk's error while it fails; SQLITE_BUSY after a minute. */
+ * the limit. The disk's error while it fails; SQLITE_BUSY when the time is up, or at
+ * once with on_full=busy. */
 int avfs_backlog_wait_for_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Waits until commit `seq` is durable. With a timeout through all failures, until
  * the time is up: then the error, or SQLITE_BUSY. With AVFS_FOREVER until the

@@ -39,7 +39,7 @@ volatile uint32_t avfs_exclusive_requests;
 void avfs_transaction_begin(avfs_store *s) {
   assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT);
   s->txn.size = s->committed.size;
-  s->txn_limit = s->settings.max_queue_bytes / 2;
+  s->txn_limit = s->settings.value[AVFS_MAX_QUEUE_BYTES] / 2;
   s->segment_rc = SQLITE_OK;
 }
 

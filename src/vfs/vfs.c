@@ -69,14 +69,16 @@ static const char *never_ours(const char *name, int flags, int flags_got) {
 static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int flags,
                      int *flags_out) {
   avfs_settings settings = avfs_default_settings;
-  int got = flags, rc;
+  int given[AVFS_SETTING_COUNT];
+  int got = flags, rc, i;
   memset(m, 0, sizeof *m);
-  rc = avfs_uri_settings(name, &settings, &m->conn.durability);
+  rc = avfs_uri_settings(name, &settings, given);
   if (rc != SQLITE_OK) return rc;
   rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
   if (rc != SQLITE_OK) return rc;
   if (flags_out != NULL) *flags_out = got;
   m->conn.path = m->conn.parent->name;
+  m->conn.durability = settings.value[AVFS_DURABILITY];
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
   m->reason = never_ours(name, flags, got);
   if (m->reason == NULL) {
@@ -94,11 +96,8 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     return SQLITE_OK;
   }
   avfs_store_enter(m->conn.store);
-  if (sqlite3_uri_parameter(name, "max_lag_ms") != NULL) {
-    m->conn.store->settings.max_lag_ms = settings.max_lag_ms;
-  }
-  if (sqlite3_uri_parameter(name, "max_queue_bytes") != NULL) {
-    m->conn.store->settings.max_queue_bytes = settings.max_queue_bytes;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    if (given[i]) m->conn.store->settings.value[i] = settings.value[i];
   }
   avfs_store_leave(m->conn.store);
   avfs_registry_add_conn(&m->conn);

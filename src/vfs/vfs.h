@@ -40,10 +40,9 @@ int avfs_main_close(sqlite3_file *f);
 
 /* PRAGMA asyncvfs_x. arg is SQLite's char *[4] (SQLITE_FCNTL_PRAGMA). */
 int avfs_pragma(avfs_main_file *m, char **arg);
-/* Reads our URI parameters of a database's name. On SQLITE_ERROR a message has gone
- * to sqlite3_log. */
-int avfs_uri_settings(const char *name, avfs_settings *settings,
-                      enum avfs_durability *durability);
+/* Reads our URI parameters of a database's name; given[i]: setting i is among them.
+ * On SQLITE_ERROR a message has gone to sqlite3_log. */
+int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_SETTING_COUNT]);
 
 /* A file control of ours: *(avfs_main_file **)arg becomes the file that it reaches,
  * through whatever shims stand above. "avfs". */

@@ -1,0 +1,75 @@
+/* settings.c: see settings.h. */
+#include "store/settings.h"
+
+#include "api/host.h"
+
+enum { MOST_WORDS = 2 };
+
+/* A number from least to most, or one of the words. */
+static const struct {
+  const char *name;
+  uint64_t least, most;
+  const char *words[MOST_WORDS];
+} table[AVFS_SETTING_COUNT] = {
+    [AVFS_DURABILITY] = {"durability", 0, 0, {"memory", "disk"}},
+    [AVFS_MAX_LAG_MS] = {"max_lag_ms", 0, 60000, {NULL}},
+    [AVFS_MAX_QUEUE_BYTES] = {"max_queue_bytes", 1u << 20, (uint64_t)64 << 30, {NULL}},
+    [AVFS_ON_FULL] = {"on_full", 0, 0, {"wait", "busy"}},
+    [AVFS_FULL_TIMEOUT_MS] = {"full_timeout_ms", 0, 3600000, {NULL}},
+    [AVFS_CLOSE] = {"close", 0, 0, {"drain", "abandon"}},
+    [AVFS_CLOSE_TIMEOUT_MS] = {"close_timeout_ms", 0, 3600000, {NULL}},
+};
+
+const avfs_settings avfs_default_settings = {{
+    [AVFS_DURABILITY] = AVFS_DURABILITY_MEMORY,
+    [AVFS_MAX_LAG_MS] = 100,
+    [AVFS_MAX_QUEUE_BYTES] = 64u << 20,
+    [AVFS_ON_FULL] = AVFS_ON_FULL_WAIT,
+    [AVFS_FULL_TIMEOUT_MS] = 60000,
+    [AVFS_CLOSE] = AVFS_CLOSE_DRAIN,
+    [AVFS_CLOSE_TIMEOUT_MS] = 30000,
+}};
+
+const char *avfs_setting_name(int i) { return table[i].name; }
+
+int avfs_setting_find(const char *name) {
+  int i;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    if (sqlite3_stricmp(name, table[i].name) == 0) return i;
+  }
+  return -1;
+}
+
+static char *parse_word(int i, const char *text, uint64_t *value_out) {
+  int w;
+  for (w = 0; w < MOST_WORDS; w++) {
+    if (sqlite3_stricmp(text, table[i].words[w]) == 0) {
+      *value_out = (uint64_t)w;
+      return NULL;
+    }
+  }
+  if (i == AVFS_DURABILITY && sqlite3_stricmp(text, "os") == 0) {
+    return sqlite3_mprintf("asyncvfs: durability=os is not there yet: memory or disk is wanted");
+  }
+  return sqlite3_mprintf("asyncvfs: %s=%s: %s or %s is wanted", table[i].name, text,
+                         table[i].words[0], table[i].words[1]);
+}
+
+char *avfs_setting_parse(int i, const char *text, uint64_t *value_out) {
+  const char *p = text;
+  uint64_t v = 0;
+  if (table[i].words[0] != NULL) return parse_word(i, text, value_out);
+  /* Decimal digits and nothing else: no sign, no unit. */
+  for (; *p >= '0' && *p <= '9' && v <= table[i].most; p++) v = v * 10 + (uint64_t)(*p - '0');
+  if (p == text || *p != 0 || v < table[i].least || v > table[i].most) {
+    return sqlite3_mprintf("asyncvfs: %s=%s: a number from %lld to %lld is wanted", table[i].name,
+                           text, (sqlite3_int64)table[i].least, (sqlite3_int64)table[i].most);
+  }
+  *value_out = v;
+  return NULL;
+}
+
+char *avfs_setting_format(int i, uint64_t value) {
+  if (table[i].words[0] != NULL) return sqlite3_mprintf("%s", table[i].words[value]);
+  return sqlite3_mprintf("%lld", (sqlite3_int64)value);
+}
