@@ -9,6 +9,8 @@
   SUITE(harness)       \
   SUITE(differential)  \
   SUITE(kill)          \
+  SUITE(two_processes) \
+  SUITE(hot_journal)   \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)

@@ -110,6 +110,17 @@ static int set_up(const stream *s, sqlite3 *db) {
   return rc;
 }
 
+/* A database that has a stream in it already goes on from its last commit. */
+static int begin_or_go_on(const stream *s, sqlite3 *db, int *last_out) {
+  int64_t n = 0;
+  int rc = sql_try_int(db, "SELECT count(*) FROM sqlite_schema", &n);
+  if (rc != SQLITE_OK) return rc;
+  if (n == 0) return stream_create(s, db);
+  rc = sql_try_int(db, "SELECT n FROM last", &n);
+  *last_out = (int)n;
+  return rc;
+}
+
 static void say(const char *what, int n) {
   printf("%s %d\n", what, n);
   fflush(stdout);
@@ -132,7 +143,7 @@ int role_stream(int argc, char **argv) {
               .exclusive = atoi(argv[9]) != 0};
   int rc = sql_try_open(path, s.vfs, &db);
   if (rc == SQLITE_OK) rc = set_up(&s, db);
-  if (rc == SQLITE_OK) rc = stream_create(&s, db);
+  if (rc == SQLITE_OK) rc = begin_or_go_on(&s, db, &i);
   rng_seed(s.seed);
   while (rc == SQLITE_OK) {
     i++;

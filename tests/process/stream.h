@@ -7,7 +7,8 @@
  * replays the versions in memory and compares every row, byte by byte.
  * Between the transactions some others are rolled back.
  *
- * A child process (role "stream") writes the stream until it is ended, and
+ * A child process (role "stream") writes the stream, from the start or from
+ * where the database is, until it is ended, and
  * prints "committed N" and, after PRAGMA asyncvfs_flush, "flushed N".
  */
 #ifndef STREAM_H

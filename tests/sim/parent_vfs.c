@@ -1,0 +1,322 @@
+/* parent_vfs.c: see parent_vfs.h. SQLite calls sqlite3_os_init() (SQLITE_OS_OTHER). */
+#include "parent_vfs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite3.h"
+
+int sqlite3_os_init(void);
+int sqlite3_os_end(void);
+
+typedef struct parent_file {
+  sqlite3_file base;
+  sim_disk *disk;
+  sim_file *file;
+  int temporary;          /* file belongs to this handle alone */
+  int level;
+  int reads, has_pending, has_reserved, has_exclusive;   /* what it has locked */
+} parent_file;
+
+int sim_parent_files;
+uint32_t sim_parent_fault_rate;
+
+static int fails(const parent_file *f, const char *what) {
+  if (sim_parent_fault_rate == 0 || sim_frozen > 0 || f->temporary) return 0;
+  if (!sim_chance(&sim_fate, sim_parent_fault_rate)) return 0;
+  sim_note("FAULT  parent %s %s", what, f->file->name);
+  return 1;
+}
+
+static int file_close(sqlite3_file *p) {
+  parent_file *f = (parent_file *)p;
+  p->pMethods->xUnlock(p, SQLITE_LOCK_NONE);
+  if (f->temporary) {
+    free(f->file->live.data);
+    free(f->file);
+  } else {
+    sim_disk_close(f->disk, f->file, 0);
+    sim_parent_files--;
+  }
+  return SQLITE_OK;
+}
+
+static int file_read(sqlite3_file *p, void *to, int n, sqlite3_int64 offset) {
+  parent_file *f = (parent_file *)p;
+  uint32_t got;
+  sim_switch_point();
+  if (fails(f, "read")) return SQLITE_IOERR_READ;
+  got = sim_file_read(f->file, to, (uint32_t)n, (uint64_t)offset);
+  if (got == (uint32_t)n) return SQLITE_OK;
+  memset((char *)to + got, 0, (size_t)n - got);
+  return SQLITE_IOERR_SHORT_READ;
+}
+
+static int file_write(sqlite3_file *p, const void *from, int n, sqlite3_int64 offset) {
+  parent_file *f = (parent_file *)p;
+  if (f->temporary) {
+    sim_bytes *b = &f->file->live;
+    uint64_t end = (uint64_t)offset + (uint64_t)n;
+    if (end > b->room) {
+      b->room = end * 2 + 4096;
+      b->data = realloc(b->data, b->room);
+      if (b->data == NULL) return SQLITE_IOERR_NOMEM;
+    }
+    if (end > b->size) {
+      memset(b->data + b->size, 0, end - b->size);
+      b->size = end;
+    }
+    memcpy(b->data + offset, from, (size_t)n);
+    return SQLITE_OK;
+  }
+  sim_switch_point();
+  if (fails(f, "write")) return SQLITE_IOERR_WRITE;
+  sim_disk_write(f->disk, f->file, from, (uint32_t)n, (uint64_t)offset);
+  return SQLITE_OK;
+}
+
+static int file_truncate(sqlite3_file *p, sqlite3_int64 size) {
+  parent_file *f = (parent_file *)p;
+  if (f->temporary) {
+    if ((uint64_t)size < f->file->live.size) f->file->live.size = (uint64_t)size;
+    return SQLITE_OK;
+  }
+  sim_switch_point();
+  if (fails(f, "truncate")) return SQLITE_IOERR_TRUNCATE;
+  sim_disk_resize(f->disk, f->file, (uint64_t)size);
+  return SQLITE_OK;
+}
+
+static int file_sync(sqlite3_file *p, int flags) {
+  parent_file *f = (parent_file *)p;
+  (void)flags;
+  if (f->temporary) return SQLITE_OK;
+  sim_switch_point();
+  if (fails(f, "sync")) {
+    sim_flush_failed(f->disk, f->file, &sim_fate);
+    return SQLITE_IOERR_FSYNC;
+  }
+  sim_flush_end(f->disk, f->file, sim_flush_begin(f->disk));
+  return SQLITE_OK;
+}
+
+static int file_size(sqlite3_file *p, sqlite3_int64 *size_out) {
+  parent_file *f = (parent_file *)p;
+  *size_out = (sqlite3_int64)f->file->live.size;
+  return SQLITE_OK;
+}
+
+/* ---- locks: winLock, winUnlock, winCheckReservedLock ---------------------------- */
+
+static int lock_read(parent_file *f) {
+  if (f->file->exclusive_owner != NULL) return 0;
+  f->file->readers++;
+  f->reads = 1;
+  return 1;
+}
+
+static void unlock_read(parent_file *f) {
+  f->file->readers -= f->reads;
+  f->reads = 0;
+}
+
+static int lock_byte(parent_file *f, const void **owner, int *has) {
+  if (*owner != NULL && *owner != f) return 0;
+  *owner = f;
+  *has = 1;
+  return 1;
+}
+
+static void unlock_byte(const void **owner, int *has) {
+  if (*has) *owner = NULL;
+  *has = 0;
+}
+
+static int file_lock(sqlite3_file *p, int level) {
+  parent_file *f = (parent_file *)p;
+  sim_file *file = f->file;
+  int ok = 1, now = f->level;
+  if (f->level >= level) return SQLITE_OK;
+  sim_switch_point();
+  if (level == SQLITE_LOCK_SHARED) {
+    ok = file->pending_owner == NULL && lock_read(f);
+    if (ok) now = SQLITE_LOCK_SHARED;
+  } else if (level == SQLITE_LOCK_RESERVED) {
+    ok = lock_byte(f, &file->reserved_owner, &f->has_reserved);
+    if (ok) now = SQLITE_LOCK_RESERVED;
+  } else {
+    if (f->level == SQLITE_LOCK_RESERVED) ok = lock_byte(f, &file->pending_owner, &f->has_pending);
+    if (ok) {
+      now = SQLITE_LOCK_PENDING;
+      unlock_read(f);
+      ok = file->readers == 0 && lock_byte(f, &file->exclusive_owner, &f->has_exclusive);
+      if (ok) now = SQLITE_LOCK_EXCLUSIVE;
+      else lock_read(f);
+    }
+  }
+  if (!f->temporary) sim_note("lock   %s %p %d: %s", file->name, (void *)f, level, ok ? "ok" : "BUSY");
+  f->level = now;
+  return ok ? SQLITE_OK : SQLITE_BUSY;
+}
+
+static int file_unlock(sqlite3_file *p, int level) {
+  parent_file *f = (parent_file *)p;
+  int type = f->level;
+  if (type <= level) return SQLITE_OK;
+  sim_switch_point();
+  if (f->has_exclusive) {
+    unlock_byte(&f->file->exclusive_owner, &f->has_exclusive);
+    if (level == SQLITE_LOCK_SHARED) lock_read(f);
+  }
+  unlock_byte(&f->file->reserved_owner, &f->has_reserved);
+  if (level == SQLITE_LOCK_NONE) unlock_read(f);
+  unlock_byte(&f->file->pending_owner, &f->has_pending);
+  f->level = level;
+  if (!f->temporary) sim_note("unlock %s %p %d", f->file->name, (void *)f, level);
+  sim_switch_point();
+  return SQLITE_OK;
+}
+
+static int file_check_reserved(sqlite3_file *p, int *reserved_out) {
+  parent_file *f = (parent_file *)p;
+  *reserved_out = f->level >= SQLITE_LOCK_RESERVED || f->file->reserved_owner != NULL;
+  return SQLITE_OK;
+}
+
+static int file_control(sqlite3_file *p, int op, void *arg) {
+  parent_file *f = (parent_file *)p;
+  if (op == SQLITE_FCNTL_LOCKSTATE) {
+    *(int *)arg = f->level;
+    return SQLITE_OK;
+  }
+  return SQLITE_NOTFOUND;
+}
+
+static int file_sector_size(sqlite3_file *p) {
+  (void)p;
+  return 4096;
+}
+
+static int file_characteristics(sqlite3_file *p) {
+  (void)p;
+  return SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN | SQLITE_IOCAP_SUBPAGE_READ |
+         SQLITE_IOCAP_POWERSAFE_OVERWRITE;
+}
+
+static const sqlite3_io_methods methods = {
+    .iVersion = 1,
+    .xClose = file_close,
+    .xRead = file_read,
+    .xWrite = file_write,
+    .xTruncate = file_truncate,
+    .xSync = file_sync,
+    .xFileSize = file_size,
+    .xLock = file_lock,
+    .xUnlock = file_unlock,
+    .xCheckReservedLock = file_check_reserved,
+    .xFileControl = file_control,
+    .xSectorSize = file_sector_size,
+    .xDeviceCharacteristics = file_characteristics,
+};
+
+/* ---- the VFS ---------------------------------------------------------------------- */
+
+static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *p, int flags,
+                    int *flags_out) {
+  parent_file *f = (parent_file *)p;
+  (void)vfs;
+  memset(f, 0, sizeof *f);
+  sim_switch_point();
+  f->temporary = name == NULL || (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
+  f->disk = sim_current_disk;
+  if (f->temporary) {
+    f->file = calloc(1, sizeof *f->file);
+    if (f->file == NULL) return SQLITE_NOMEM;
+  } else {
+    if ((flags & SQLITE_OPEN_EXCLUSIVE) && sim_disk_find(f->disk, name) != NULL) return SQLITE_CANTOPEN;
+    f->file = sim_disk_open(f->disk, name, (flags & SQLITE_OPEN_CREATE) != 0, 0);
+    if (f->file == NULL) return SQLITE_CANTOPEN;
+    sim_parent_files++;
+  }
+  if (flags_out != NULL) {
+    *flags_out = flags & (SQLITE_OPEN_READWRITE | SQLITE_OPEN_READONLY);
+  }
+  p->pMethods = &methods;
+  return SQLITE_OK;
+}
+
+static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir) {
+  sim_file *file;
+  (void)vfs;
+  (void)sync_dir;
+  sim_switch_point();
+  file = sim_disk_find(sim_current_disk, name);
+  if (file == NULL) return SQLITE_IOERR_DELETE_NOENT;
+  return sim_disk_delete(sim_current_disk, file) ? SQLITE_OK : SQLITE_IOERR_DELETE;
+}
+
+static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_out) {
+  sim_file *file;
+  (void)vfs;
+  sim_switch_point();
+  file = sim_disk_find(sim_current_disk, name);
+  *result_out = file != NULL && (flags != SQLITE_ACCESS_EXISTS || file->live.size > 0);
+  return SQLITE_OK;
+}
+
+static int vfs_full_pathname(sqlite3_vfs *vfs, const char *name, int n, char *out) {
+  (void)vfs;
+  sqlite3_snprintf(n, out, "%s", name);
+  return SQLITE_OK;
+}
+
+/* By the seed: so SQLite's own randomness, once reset, follows it too. */
+static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
+  sim_random r = {sim_seed};
+  int i;
+  (void)vfs;
+  for (i = 0; i < n; i++) out[i] = (char)sim_draw(&r);
+  return n;
+}
+
+static int never(void *arg) {
+  (void)arg;
+  return 0;
+}
+
+static int vfs_sleep(sqlite3_vfs *vfs, int us) {
+  (void)vfs;
+  if (sim_frozen == 0) sim_wait(never, NULL, sim_now_ns + (uint64_t)us * 1000, "a sleep");
+  return us;
+}
+
+static int vfs_current_time(sqlite3_vfs *vfs, double *out) {
+  (void)vfs;
+  *out = 2460000.5 + (double)sim_now_ns / 86400e9;
+  return SQLITE_OK;
+}
+
+static int vfs_last_error(sqlite3_vfs *vfs, int n, char *out) {
+  (void)vfs;
+  (void)n;
+  (void)out;
+  return 0;
+}
+
+static sqlite3_vfs win32 = {
+    .iVersion = 1,
+    .szOsFile = (int)sizeof(parent_file),
+    .mxPathname = SIM_NAME - 1,
+    .zName = "win32",
+    .xOpen = vfs_open,
+    .xDelete = vfs_delete,
+    .xAccess = vfs_access,
+    .xFullPathname = vfs_full_pathname,
+    .xRandomness = vfs_randomness,
+    .xSleep = vfs_sleep,
+    .xCurrentTime = vfs_current_time,
+    .xGetLastError = vfs_last_error,
+};
+
+int sqlite3_os_init(void) { return sqlite3_vfs_register(&win32, 1); }
+int sqlite3_os_end(void) { return SQLITE_OK; }

@@ -1,0 +1,21 @@
+/* parent_vfs.h: the VFS "win32", SQLite's default here, over the simulated disk.
+ *
+ * Locks as os_win.c has them, by bytes and by handle: two handles of one process are
+ * in each other's way as two processes are. A file of size 0 does not exist for
+ * xAccess. A file that is open cannot be deleted. Its calls are synchronous. Files
+ * without a name, and those deleted on close, are not on the disk.
+ *
+ * Not modelled: shared memory (WAL), memory mapping, the retries of a sharing
+ * violation, chunk sizes.
+ */
+#ifndef SIM_PARENT_VFS_H
+#define SIM_PARENT_VFS_H
+
+#include "disk.h"
+
+/* The number of handles of main databases and journals that are open. */
+extern int sim_parent_files;
+/* Per million calls of xRead, xWrite, xTruncate, xSync of a named file. */
+extern uint32_t sim_parent_fault_rate;
+
+#endif

@@ -1,0 +1,368 @@
+/* seam.c: see seam.h. */
+#include "seam.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sqlite3.h"
+#include "win32/heap.h"
+#include "win32/sync.h"
+
+/* ---- heap.h -------------------------------------------------------------------- */
+
+uint64_t sim_heap_blocks;
+
+void *avfs_alloc(size_t bytes) {
+  void *p = malloc(bytes == 0 ? 1 : bytes);
+  if (p == NULL) return NULL;
+  memset(p, 0xa5, bytes);
+  sim_heap_blocks++;
+  return p;
+}
+
+void *avfs_alloc_zero(size_t bytes) {
+  void *p = calloc(1, bytes == 0 ? 1 : bytes);
+  if (p != NULL) sim_heap_blocks++;
+  return p;
+}
+
+void avfs_free(void *p) {
+  if (p == NULL) return;
+  sim_heap_blocks--;
+  free(p);
+}
+
+/* ---- sync.h ---------------------------------------------------------------------- */
+
+/* avfs_lock.os: 0 free, -1 held exclusively, n held by n readers. */
+static intptr_t state_of(const avfs_lock *l) { return (intptr_t)l->os; }
+static void set_state(avfs_lock *l, intptr_t n) { l->os = (void *)n; }
+
+static int is_free(void *l) { return state_of(l) == 0; }
+static int is_not_exclusive(void *l) { return state_of(l) >= 0; }
+
+/* With frozen time only the looker runs, whose locks are all free. */
+void avfs_lock_enter(avfs_lock *l) {
+  sim_switch_point();
+  while (state_of(l) != 0) sim_wait(is_free, l, SIM_NEVER, "a lock");
+  set_state(l, -1);
+  ++*sim_locks_held;
+}
+
+void avfs_lock_leave(avfs_lock *l) {
+  if (state_of(l) != -1) sim_fail("a lock is left that was not held");
+  set_state(l, 0);
+  --*sim_locks_held;
+  sim_switch_point();
+}
+
+void avfs_lock_enter_shared(avfs_lock *l) {
+  sim_switch_point();
+  while (state_of(l) < 0) sim_wait(is_not_exclusive, l, SIM_NEVER, "a lock, shared");
+  set_state(l, state_of(l) + 1);
+  ++*sim_locks_held;
+}
+
+void avfs_lock_leave_shared(avfs_lock *l) {
+  if (state_of(l) <= 0) sim_fail("a lock is left that was not held shared");
+  set_state(l, state_of(l) - 1);
+  --*sim_locks_held;
+  sim_switch_point();
+}
+
+/* avfs_cond.os counts the times that it was woken. */
+typedef struct cond_wait {
+  const avfs_cond *c;
+  void *seen;
+} cond_wait;
+
+static int is_woken(void *arg) {
+  cond_wait *w = arg;
+  return w->c->os != w->seen;
+}
+
+int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
+  cond_wait w = {c, c->os};
+  uint64_t until = timeout_ms == AVFS_FOREVER ? SIM_NEVER
+                                              : sim_now_ns + (uint64_t)timeout_ms * 1000000;
+  int woken;
+  if (state_of(l) != -1) sim_fail("a wait without its lock");
+  set_state(l, 0);
+  --*sim_locks_held;
+  c->waiters++;
+  woken = sim_wait(is_woken, &w, until, "a condition");
+  while (state_of(l) != 0) sim_wait(is_free, l, SIM_NEVER, "a lock, after a condition");
+  set_state(l, -1);
+  ++*sim_locks_held;
+  c->waiters--;
+  return woken;
+}
+
+void avfs_cond_wake_all(avfs_cond *c) {
+  if (c->waiters > 0) c->os = (char *)c->os + 1;
+}
+
+int avfs_thread_start(void (*run)(void *arg), void *arg) {
+  sim_thread("engine", run, arg);
+  return 1;
+}
+
+/* ---- io.h -------------------------------------------------------------------------- */
+
+struct avfs_file {
+  sim_disk *disk;
+  sim_file *file;
+  int for_delete;
+  int in_flight;
+};
+
+enum { QUEUE = 64, MADE_UP_ERROR = 1117 };
+
+uint32_t sim_fault_rate;
+uint64_t sim_faults;
+int sim_flush_ms = 2;
+static avfs_op *queue[QUEUE];   /* issued and not handed out yet */
+static uint32_t queued;
+static uint32_t open_files;
+static uint32_t last_error;
+
+/* avfs_op.os: [0] what it is, [1] hash of its bytes, [2] 1: it is on the disk already. */
+enum { OP_POST, OP_READ, OP_WRITE };
+
+static int fails(const char *what, const avfs_file *f) {
+  if (sim_fault_rate == 0 || sim_frozen > 0 || !sim_chance(&sim_fate, sim_fault_rate)) return 0;
+  sim_faults++;
+  last_error = MADE_UP_ERROR;
+  sim_note("FAULT  %s %s", what, f == NULL ? "" : f->file->name);
+  return 1;
+}
+
+static void no_lock_held(const char *call) {
+  if (*sim_locks_held > 0) sim_fail("%s is called with a lock held", call);
+}
+
+static int io_start(void) { return SQLITE_OK; }
+
+static int io_open(const char *path, int how, avfs_file **file_out) {
+  int create = how == AVFS_OPEN_CREATE;
+  sim_file *file;
+  avfs_file *f;
+  *file_out = NULL;
+  no_lock_held("open");
+  sim_switch_point();
+  if (fails("open", NULL)) return SQLITE_CANTOPEN;
+  file = sim_disk_open(sim_current_disk, path, create, create);
+  if (file == NULL) {
+    last_error = 32;
+    return SQLITE_CANTOPEN;
+  }
+  f = calloc(1, sizeof *f);
+  f->disk = sim_current_disk;
+  f->file = file;
+  f->for_delete = create;
+  open_files++;
+  *file_out = f;
+  return SQLITE_OK;
+}
+
+static void io_close(avfs_file *f) {
+  no_lock_held("close");
+  if (f->in_flight > 0) sim_fail("%s is closed with operations in flight", f->file->name);
+  sim_disk_close(f->disk, f->file, f->for_delete);
+  open_files--;
+  free(f);
+}
+
+static int io_remove(avfs_file *f) {
+  sim_disk *d = f->disk;
+  sim_file *file = f->file;
+  int rc = SQLITE_OK;
+  no_lock_held("remove");
+  sim_switch_point();
+  if (!f->for_delete) sim_fail("%s is removed through a handle not made for it", file->name);
+  if (fails("remove", f)) {
+    io_close(f);
+    return SQLITE_IOERR_DELETE;
+  }
+  file->handles++;   /* keeps it over the close */
+  io_close(f);
+  file->handles--;
+  if (!sim_disk_delete(d, file)) {
+    last_error = 32;
+    rc = SQLITE_IOERR_DELETE;
+  }
+  return rc;
+}
+
+static int io_identity(avfs_file *f, avfs_identity *id_out) {
+  id_out->volume = (uint64_t)(uintptr_t)f->disk;
+  id_out->index_low = (uint64_t)(uintptr_t)f->file;
+  id_out->index_high = 0;
+  return SQLITE_OK;
+}
+
+static int io_is_local(avfs_file *f) {
+  (void)f;
+  return 1;
+}
+
+static void enqueue(avfs_op *op, int what) {
+  if (queued == QUEUE) sim_fail("too many operations");
+  op->os[0] = (uint64_t)what;
+  op->os[2] = 0;
+  queue[queued++] = op;
+}
+
+static void describe(void *p, sim_in_flight *out) {
+  avfs_op *op = p;
+  out->file = op->file->file;
+  out->data = op->data;
+  out->bytes = op->bytes;
+  out->offset = op->offset;
+}
+
+static void flight_ends(avfs_op *op) {
+  sim_disk *d = op->file->disk;
+  uint32_t i = 0;
+  while (d->in_flight[i] != op) i++;
+  d->in_flight[i] = d->in_flight[--d->in_flight_count];
+  if (op->os[1] != sim_hash(0, op->data, op->bytes)) {
+    sim_fail("the bytes of a write to %s at %llu changed in flight", op->file->file->name,
+             (unsigned long long)op->offset);
+  }
+  sim_disk_write(d, op->file->file, op->data, op->bytes, op->offset);
+  op->os[2] = 1;
+}
+
+static void io_read(avfs_op *op) {
+  op->file->in_flight++;
+  enqueue(op, OP_READ);
+  sim_switch_point();
+}
+
+static void io_write(avfs_op *op) {
+  sim_disk *d = op->file->disk;
+  op->file->in_flight++;
+  enqueue(op, OP_WRITE);
+  op->os[1] = sim_hash(0, op->data, op->bytes);
+  d->in_flight[d->in_flight_count++] = op;
+  if (d->stepped != NULL) d->stepped(d);
+  if (sim_chance(&sim_fate, 300000) && !(sim_fault_rate > 0)) flight_ends(op);
+  sim_switch_point();
+}
+
+static void io_post(avfs_op *op) {
+  op->rc = SQLITE_OK;
+  op->os_error = 0;
+  op->transferred = 0;
+  enqueue(op, OP_POST);
+}
+
+static void complete_write(avfs_op *op) {
+  if (op->os[2]) return;
+  if (fails("write", op->file)) {
+    sim_disk *d = op->file->disk;
+    uint32_t i = 0, part = sim_below(&sim_fate, op->bytes + 1);
+    while (d->in_flight[i] != op) i++;
+    d->in_flight[i] = d->in_flight[--d->in_flight_count];
+    if (part > 0) sim_disk_write(d, op->file->file, op->data, part, op->offset);
+    op->rc = sim_chance(&sim_fate, 500000) ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+    op->os_error = MADE_UP_ERROR;
+    op->transferred = 0;
+    return;
+  }
+  flight_ends(op);
+}
+
+static int has_queued(void *arg) {
+  (void)arg;
+  return queued > 0;
+}
+
+static avfs_op *io_wait(uint32_t timeout_ms) {
+  uint64_t until = timeout_ms == AVFS_FOREVER ? SIM_NEVER
+                                              : sim_now_ns + (uint64_t)timeout_ms * 1000000;
+  avfs_op *op;
+  uint32_t i;
+  no_lock_held("wait");
+  if (!sim_wait(has_queued, NULL, until, "a completion")) return NULL;
+  i = sim_below(&sim_fate, queued);
+  op = queue[i];
+  queue[i] = queue[--queued];
+  if (op->os[0] == OP_POST) return op;
+  op->rc = SQLITE_OK;
+  op->os_error = 0;
+  op->transferred = op->bytes;
+  if (op->os[0] == OP_READ) {
+    if (fails("read", op->file)) {
+      op->rc = SQLITE_IOERR_READ;
+      op->os_error = MADE_UP_ERROR;
+      op->transferred = 0;
+    } else {
+      op->transferred = sim_file_read(op->file->file, op->data, op->bytes, op->offset);
+    }
+  } else {
+    complete_write(op);
+  }
+  op->file->in_flight--;
+  return op;
+}
+
+static int never(void *arg) {
+  (void)arg;
+  return 0;
+}
+
+static int io_flush(avfs_file *f) {
+  uint64_t order;
+  no_lock_held("flush");
+  order = sim_flush_begin(f->disk);
+  if (sim_frozen == 0 && sim_flush_ms > 0) {
+    sim_wait(never, NULL, sim_now_ns + sim_below(&sim_fate, (uint32_t)sim_flush_ms * 1000000),
+             "a flush");
+  }
+  if (fails("flush", f)) {
+    sim_flush_failed(f->disk, f->file, &sim_fate);
+    return SQLITE_IOERR_FSYNC;
+  }
+  sim_flush_end(f->disk, f->file, order);
+  sim_switch_point();
+  return SQLITE_OK;
+}
+
+static int io_size(avfs_file *f, uint64_t *bytes_out) {
+  no_lock_held("size");
+  sim_switch_point();
+  *bytes_out = f->file->live.size;
+  return fails("size", f) ? SQLITE_IOERR_FSTAT : SQLITE_OK;
+}
+
+static int io_resize(avfs_file *f, uint64_t bytes) {
+  no_lock_held("resize");
+  sim_switch_point();
+  if (fails("resize", f)) return sim_chance(&sim_fate, 500000) ? SQLITE_FULL : SQLITE_IOERR_TRUNCATE;
+  sim_disk_resize(f->disk, f->file, bytes);
+  return SQLITE_OK;
+}
+
+static uint64_t io_now(void) { return sim_now_ns; }
+
+static uint32_t io_error(void) { return last_error; }
+
+const avfs_io sim_io = {
+    io_start, io_open, io_close, io_remove, io_identity, io_is_local, io_read, io_write,
+    io_flush, io_size, io_resize, io_post, io_wait, io_now, io_error,
+};
+
+const char *avfs_os_error_text(uint32_t os_error) {
+  return os_error == MADE_UP_ERROR ? "a simulated fault" : NULL;
+}
+
+void sim_seam_start(void) { sim_describe_in_flight = describe; }
+
+void sim_seam_end(void) {
+  if (open_files > 0) sim_fail("%u files are still open through the seam", open_files);
+  if (sim_heap_blocks > 0) {
+    sim_fail("%llu blocks of memory were not freed", (unsigned long long)sim_heap_blocks);
+  }
+}

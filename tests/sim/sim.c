@@ -1,0 +1,681 @@
+/* sim.c: runs of random SQL over the simulation, one seed each.
+ *
+ *   connections of asyncvfs (one process)  --\
+ *   a stock connection (another process)   ---+--> simulated disk, cut at its steps
+ *
+ *   the same statements, as far as they succeed --> a shadow database in memory
+ *
+ * The shadow says what the content must be: after each commit for crash images, and
+ * at each read of a connection, local or foreign. At most one transaction writes at a
+ * time, so one shadow is enough. All statements have one outcome whatever the
+ * page size and the order of pages.
+ *
+ * Each seed is a process of its own, so that none depends on those before it.
+ *
+ * usage: sim [--seed N] [--seconds S] [--images N] [--thorough] [--verbose] [--keep-going]
+ *   --seed alone replays that one run; with --seconds or --images it is the first.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crash.h"
+#include "parent_vfs.h"
+#include "seam.h"
+#include "vfs/vfs.h"
+
+const sqlite3_api_routines *sqlite3_api;
+
+static const char database[] = "/t/main.db";
+enum { CONNECTIONS = 4 };
+
+typedef struct program {
+  sqlite3 *db;
+  int stock;
+  int savepoints;
+  int off;               /* journal_mode=OFF: no savepoints */
+  const char *name;
+} program;
+
+static struct {
+  sim_disk disk;
+  program programs[CONNECTIONS];
+  int count;
+  sqlite3 *shadow;
+  int writer;            /* whose transaction the shadow has open; -1: none */
+  uint32_t newest_async; /* the newest state that asyncvfs committed */
+  int faults;
+  int page_size;
+  int auto_vacuum;
+  uint64_t queue_bytes;  /* 0: the default */
+  uint32_t lag_ms;
+} run;
+
+static const char *const journal_modes[] = {"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"};
+
+/* ---- SQL ------------------------------------------------------------------------- */
+
+static uint32_t below(uint32_t n) { return sim_below(&sim_fate, n); }
+static int chance(uint32_t percent) { return sim_chance(&sim_fate, percent * 10000); }
+
+/* sim_blob(seed, bytes) */
+static void blob_function(sqlite3_context *c, int argc, sqlite3_value **argv) {
+  sim_random r = {(uint64_t)sqlite3_value_int64(argv[0])};
+  int n = sqlite3_value_int(argv[1]), i;
+  unsigned char *p = sqlite3_malloc(n + 8);
+  (void)argc;
+  if (p == NULL) {
+    sqlite3_result_error_nomem(c);
+    return;
+  }
+  for (i = 0; i < n; i += 8) {
+    uint64_t v = sim_draw(&r);
+    memcpy(p + i, &v, 8);
+  }
+  sqlite3_result_blob(c, p, n, sqlite3_free);
+}
+
+static int exec(program *p, const char *sql) {
+  char *message = NULL;
+  int rc = sqlite3_exec(p->db, sql, NULL, NULL, &message);
+  sim_note("SQL    %s: %.90s -> %d %s", p->name, sql, rc, message == NULL ? "" : message);
+  sqlite3_free(message);
+  if ((rc & 0xff) == SQLITE_BUSY) sim_stats->busy++;
+  return rc;
+}
+
+static void shadow(const char *sql) {
+  char *message = NULL;
+  if (sqlite3_exec(run.shadow, sql, NULL, NULL, &message) != SQLITE_OK) {
+    sim_fail("%.100s succeeds in the database and fails in the shadow: %s", sql, message);
+  }
+}
+
+static uint64_t shadow_content(void) {
+  uint64_t h;
+  if (sim_content(run.shadow, &h) != SQLITE_OK) sim_fail("the shadow cannot be read");
+  return h;
+}
+
+static int shadow_number(const char *sql) {
+  sqlite3_stmt *s = NULL;
+  int n = 0;
+  if (sqlite3_prepare_v2(run.shadow, sql, -1, &s, NULL) == SQLITE_OK &&
+      sqlite3_step(s) == SQLITE_ROW) {
+    n = sqlite3_column_int(s, 0);
+  }
+  sqlite3_finalize(s);
+  return n;
+}
+
+/* Errors that a correct VFS may give when nothing fails but locks. */
+static int is_expected(int rc) {
+  if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY) return 1;
+  return run.faults && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_FULL ||
+                        (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_ABORT ||
+                        (rc & 0xff) == SQLITE_CORRUPT * 0);
+}
+
+static void expect(program *p, int rc, const char *sql) {
+  if (!is_expected(rc)) {
+    sim_fail("%s: %.100s: error %d: %s", p->name, sql, sqlite3_extended_errcode(p->db),
+             sqlite3_errmsg(p->db));
+  }
+}
+
+/* ---- commits ----------------------------------------------------------------------- */
+
+static void committed(program *p, uint64_t state) {
+  if (sim_commits.count == SIM_STATES) sim_fail("too many commits");
+  sim_commits.state[sim_commits.count++] = state;
+  if (!p->stock) run.newest_async = sim_commits.count - 1;
+  sim_stats->commits++;
+  sim_stats->foreign_commits += (uint64_t)p->stock;
+  sim_note("COMMIT %s: state %u is %016llx", p->name, sim_commits.count - 1,
+           (unsigned long long)state);
+}
+
+static void acknowledged(void) {
+  sim_commits.acked = run.newest_async;
+  sim_stats->flushes++;
+  sim_note("ACK    state %u is durable", sim_commits.acked);
+}
+
+/* After a COMMIT that failed, did it take place? What the connection reads says. */
+static int took_place(program *p, uint64_t state) {
+  uint64_t h;
+  int tries, rc = SQLITE_BUSY;
+  if (sqlite3_get_autocommit(p->db) == 0) return 0;
+  for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
+    rc = sim_content(p->db, &h);
+    if (rc != SQLITE_OK) sqlite3_sleep(50);
+  }
+  if (rc != SQLITE_OK) sim_fail("%s cannot be read after a COMMIT that failed", p->name);
+  if (h == state) return 1;
+  if (h != sim_commits.state[sim_commits.count - 1]) {
+    sim_fail("%s: after a COMMIT that failed the content is neither the old nor the new", p->name);
+  }
+  return 0;
+}
+
+/* Runs the statement that commits what the shadow's open transaction has. */
+static int commit_by(program *p, const char *sql) {
+  uint64_t state = shadow_content();
+  int rc, done;
+  sim_commits.trying_state = state;
+  sim_commits.trying = 1;
+  rc = exec(p, sql);
+  expect(p, rc, sql);
+  done = rc == SQLITE_OK;
+  if (!done && run.faults) done = took_place(p, state);
+  if (done) committed(p, state);
+  sim_commits.trying = 0;
+  return done ? SQLITE_OK : rc;
+}
+
+/* A statement outside of a transaction. */
+static void autocommit(program *p, const char *sql) {
+  if (run.writer >= 0) {   /* somebody else writes: it cannot succeed */
+    int rc = exec(p, sql);
+    expect(p, rc, sql);
+    if (rc == SQLITE_OK) sim_fail("two transactions write at once");
+    return;
+  }
+  shadow("BEGIN");
+  shadow(sql);
+  if (commit_by(p, sql) == SQLITE_OK) shadow("COMMIT");
+  else shadow("ROLLBACK");
+}
+
+/* ---- the statements ---------------------------------------------------------------- */
+
+static int table_exists(int t) {
+  char sql[100];
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name='t%d'", t);
+  return shadow_number(sql);
+}
+
+static char *random_statement(void) {
+  int t = (int)below(3), bytes = (int)below(4) == 0 ? (int)below((uint32_t)run.page_size * 2 + 600)
+                                                     : (int)below(120);
+  int pages = shadow_number("PRAGMA page_count");
+  uint32_t what = below(100);
+  if (bytes > 6000) bytes = 6000;
+  if (!table_exists(t)) {
+    return sqlite3_mprintf("CREATE TABLE t%d(id INTEGER PRIMARY KEY, a INT, b BLOB)", t);
+  }
+  if (pages > 25 && what < 55) what = 60 + what / 2;
+  if (what < 25) {
+    return sqlite3_mprintf("INSERT INTO t%d(a,b) VALUES(%u, sim_blob(%u,%d))", t, below(1000),
+                           below(1u << 30), bytes);
+  }
+  if (what < 45) {
+    return sqlite3_mprintf("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<%u) "
+                           "INSERT INTO t%d(a,b) SELECT i*%u, sim_blob(i+%u,%d) FROM c",
+                           1 + below(chance(10) ? 60 : 12), t, below(99), below(1u << 30), bytes);
+  }
+  if (what < 60) {
+    return sqlite3_mprintf("UPDATE t%d SET a=a+1, b=sim_blob(id+%u,%d) WHERE id%%%u=%u", t,
+                           below(1u << 30), bytes, 2 + below(9), below(3));
+  }
+  if (what < 68) return sqlite3_mprintf("UPDATE t%d SET a=%u", t, below(1000));
+  if (what < 80) return sqlite3_mprintf("DELETE FROM t%d WHERE id%%%u=%u", t, 2 + below(5), below(4));
+  if (what < 84) return sqlite3_mprintf("DELETE FROM t%d", t);
+  if (what < 88) return sqlite3_mprintf("DROP TABLE t%d", t);
+  if (what < 93) return sqlite3_mprintf("CREATE INDEX IF NOT EXISTS i%d ON t%d(a)", t, t);
+  if (what < 96) return sqlite3_mprintf("DROP INDEX IF EXISTS i%d", t);
+  return sqlite3_mprintf("REPLACE INTO t%d(id,a,b) VALUES(%u, 1, zeroblob(%d))", t, 1 + below(40), bytes);
+}
+
+static void statement(program *p) {
+  char *sql = random_statement();
+  int self = (int)(p - run.programs);
+  if (sqlite3_get_autocommit(p->db)) {
+    autocommit(p, sql);
+  } else {
+    int rc = exec(p, sql);
+    expect(p, rc, sql);
+    if (rc == SQLITE_OK) {
+      if (run.writer < 0) {
+        shadow("BEGIN");
+        run.writer = self;
+      }
+      if (run.writer != self) sim_fail("two transactions write at once");
+      shadow(sql);
+    } else if (sqlite3_get_autocommit(p->db)) {   /* it was rolled back */
+      if (run.writer == self) {
+        shadow("ROLLBACK");
+        run.writer = -1;
+      }
+      p->savepoints = 0;
+    } else if (run.writer == self && (rc & 0xff) != SQLITE_BUSY) {
+      /* A statement that failed halfway was undone alone: as in the shadow. */
+      sim_note("statement undone");
+    }
+  }
+  sqlite3_free(sql);
+}
+
+static void rollback(program *p) {
+  int self = (int)(p - run.programs);
+  int rc = exec(p, "ROLLBACK");
+  if (rc != SQLITE_OK && !sqlite3_get_autocommit(p->db)) expect(p, rc, "ROLLBACK");
+  if (run.writer == self) {
+    shadow("ROLLBACK");
+    run.writer = -1;
+  }
+  p->savepoints = 0;
+}
+
+static void commit(program *p) {
+  int self = (int)(p - run.programs), rc;
+  if (run.writer != self) {
+    rc = exec(p, "COMMIT");
+    expect(p, rc, "COMMIT");
+    if (rc != SQLITE_OK && !sqlite3_get_autocommit(p->db)) rollback(p);
+    p->savepoints = 0;
+    return;
+  }
+  rc = commit_by(p, "COMMIT");
+  if (rc == SQLITE_OK) {
+    shadow("COMMIT");
+    run.writer = -1;
+    p->savepoints = 0;
+  } else if (sqlite3_get_autocommit(p->db)) {
+    shadow("ROLLBACK");
+    run.writer = -1;
+    p->savepoints = 0;
+  }
+}
+
+static void savepoint(program *p) {
+  int self = (int)(p - run.programs);
+  char sql[60];
+  if (run.writer != self || p->off) return;
+  if (p->savepoints > 0 && chance(60)) {
+    int k = (int)below((uint32_t)p->savepoints);
+    snprintf(sql, sizeof sql, chance(60) ? "ROLLBACK TO s%d" : "RELEASE s%d", k);
+    if (sql[0] == 'R' && sql[1] == 'E') p->savepoints = k;
+    else p->savepoints = k + 1;
+  } else {
+    snprintf(sql, sizeof sql, "SAVEPOINT s%d", p->savepoints++);
+  }
+  {
+    int rc = exec(p, sql);
+    if (rc != SQLITE_OK && run.faults) {
+      rollback(p);
+      return;
+    }
+    if (rc != SQLITE_OK) expect(p, SQLITE_ERROR, sql);
+    shadow(sql);
+  }
+}
+
+/* What a connection reads must be the newest state, or the writer's own. */
+static void read_all(program *p) {
+  int self = (int)(p - run.programs);
+  uint64_t want = run.writer == self ? shadow_content() : sim_commits.state[sim_commits.count - 1];
+  uint64_t h;
+  int rc = sim_content(p->db, &h);
+  sim_note("READ   %s -> %d", p->name, rc);
+  if (rc != SQLITE_OK) {
+    expect(p, sqlite3_extended_errcode(p->db), "SELECT");
+    if (sqlite3_get_autocommit(p->db) && run.writer == self) {
+      shadow("ROLLBACK");
+      run.writer = -1;
+      p->savepoints = 0;
+    }
+    return;
+  }
+  sim_stats->reads++;
+  if (h != want) {
+    sim_fail("%s reads %016llx where the content is %016llx (state %u)", p->name,
+             (unsigned long long)h, (unsigned long long)want, sim_commits.count - 1);
+  }
+}
+
+static int never(void *arg) {
+  (void)arg;
+  return 0;
+}
+
+static void sleep_ms(uint32_t ms) {
+  sim_wait(never, NULL, sim_now_ns + (uint64_t)ms * 1000000, "a while");
+}
+
+/* ---- connections --------------------------------------------------------------------- */
+
+static void limit_queue(avfs_store *s, void *arg) {
+  (void)arg;
+  avfs_store_enter(s);
+  s->settings.max_queue_bytes = run.queue_bytes;
+  avfs_store_leave(s);
+}
+
+static void open_program(program *p) {
+  static const int busy_ms[] = {0, 10, 100, 400};
+  char sql[200];
+  int rc, mode = (int)below(p->stock ? 3 : 5), tries;
+  rc = sqlite3_open_v2(database, &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                       p->stock ? "win32" : "asyncvfs");
+  if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
+  sqlite3_extended_result_codes(p->db, 1);
+  sqlite3_create_function(p->db, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                          blob_function, NULL, NULL);
+  sqlite3_busy_timeout(p->db, busy_ms[below(4)]);
+  p->savepoints = 0;
+  p->off = mode == 4;
+  snprintf(sql, sizeof sql,
+           "PRAGMA page_size=%d; PRAGMA auto_vacuum=%d; PRAGMA cache_size=%d; "
+           "PRAGMA synchronous=%s; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=%s;",
+           run.page_size, run.auto_vacuum, chance(50) ? (int)(5 + below(10)) : 500,
+           p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF", journal_modes[mode]);
+  rc = SQLITE_BUSY;
+  for (tries = 0; rc != SQLITE_OK && tries < 20; tries++) {
+    rc = exec(p, sql);
+    if (rc != SQLITE_OK) sleep_ms(50);
+    else if (!p->stock) {
+      snprintf(sql, sizeof sql, "PRAGMA asyncvfs_max_lag_ms=%u", run.lag_ms);
+      rc = exec(p, sql);
+    }
+  }
+  if (run.queue_bytes != 0 && !p->stock) avfs_registry_visit(NULL, 0, limit_queue, NULL);
+}
+
+static void end_transaction(program *p) {
+  if (p->db == NULL || sqlite3_get_autocommit(p->db)) return;
+  if (chance(70)) commit(p);
+  if (!sqlite3_get_autocommit(p->db)) rollback(p);
+}
+
+static void close_program(program *p) {
+  int i, others = 0, rc;
+  end_transaction(p);
+  sim_note("close  %s", p->name);
+  rc = sqlite3_close(p->db);
+  if (rc != SQLITE_OK) sim_fail("%s cannot be closed: %s", p->name, sqlite3_errmsg(p->db));
+  p->db = NULL;
+  for (i = 0; i < run.count; i++) others += run.programs[i].db != NULL && !run.programs[i].stock;
+  if (others == 0 && !p->stock && !run.faults) acknowledged();
+}
+
+/* ---- a step ---------------------------------------------------------------------------- */
+
+static void settle(program *p, const char *pragma) {
+  int rc = exec(p, pragma);
+  expect(p, rc, pragma);
+  if (rc == SQLITE_OK) acknowledged();
+}
+
+static void idle_step(program *p) {
+  uint32_t what = below(100);
+  if (what < 25) {
+    int rc = exec(p, chance(60) ? "BEGIN" : chance(60) ? "BEGIN IMMEDIATE" : "BEGIN EXCLUSIVE");
+    expect(p, rc, "BEGIN");
+  } else if (what < 60) {
+    statement(p);
+  } else if (what < 72) {
+    read_all(p);
+  } else if (what < 82) {
+    sleep_ms(1 + below(chance(20) ? 400 : 60));
+  } else if (what < 87 && !p->stock) {
+    settle(p, chance(70) ? "PRAGMA asyncvfs_flush" : "PRAGMA asyncvfs_drain");
+  } else if (what < 90) {
+    if (run.writer < 0) commit_by(p, "VACUUM");
+  } else if (what < 93) {
+    if (run.writer < 0) commit_by(p, "PRAGMA incremental_vacuum(3)");
+  } else if (what < 96) {
+    int mode = (int)below(p->stock ? 3 : 5);
+    char sql[60];
+    snprintf(sql, sizeof sql, "PRAGMA journal_mode=%s", journal_modes[mode]);
+    if (exec(p, sql) == SQLITE_OK) p->off = mode == 4;
+  } else {
+    close_program(p);
+    open_program(p);
+  }
+}
+
+static void step(program *p) {
+  uint32_t what;
+  if (p->db == NULL) {
+    open_program(p);
+    return;
+  }
+  if (sqlite3_get_autocommit(p->db)) {
+    idle_step(p);
+    return;
+  }
+  what = below(100);
+  if (what < 58) statement(p);
+  else if (what < 66) savepoint(p);
+  else if (what < 72) read_all(p);
+  else if (what < 90) commit(p);
+  else if (what < 96) rollback(p);
+  else sleep_ms(1 + below(150));
+}
+
+/* ---- a run -------------------------------------------------------------------------------- */
+
+static void final_checks(void) {
+  sqlite3 *db = NULL;
+  uint64_t h = 0;
+  int i, tries;
+  sim_fault_rate = sim_parent_fault_rate = 0;
+  if (run.faults) {   /* after the faults everything drains */
+    program *p = NULL;
+    int rc = SQLITE_ERROR;
+    for (i = 0; i < run.count; i++) {
+      if (run.programs[i].db != NULL) end_transaction(&run.programs[i]);
+      if (run.programs[i].db != NULL && !run.programs[i].stock) p = &run.programs[i];
+    }
+    for (tries = 0; p != NULL && rc != SQLITE_OK && tries < 20; tries++) {
+      rc = exec(p, "PRAGMA asyncvfs_flush");
+      if (rc != SQLITE_OK) sleep_ms(500);
+    }
+    if (p != NULL && rc != SQLITE_OK) sim_fail("nothing fails any more, and yet it does not drain");
+    if (p != NULL) acknowledged();
+  }
+  run.faults = 0;
+  for (i = 0; i < run.count; i++) {
+    if (run.programs[i].db != NULL) close_program(&run.programs[i]);
+  }
+  sim_crash_now(&run.disk);
+  if (sim_disk_find(&run.disk, "/t/main.db-journal") != NULL &&
+      sim_disk_find(&run.disk, "/t/main.db-journal")->live.size > 0) {
+    int stock = 0;
+    for (i = 0; i < run.count; i++) stock |= run.programs[i].stock;
+    if (!stock) sim_fail("a journal is left behind");
+  }
+  sim_frozen++;
+  if (sqlite3_open_v2(database, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "win32") != SQLITE_OK ||
+      sim_content(db, &h) != SQLITE_OK) {
+    sim_fail("stock SQLite cannot read the file at the end: %s", sqlite3_errmsg(db));
+  }
+  sqlite3_close(db);
+  sim_frozen--;
+  if (h != sim_commits.state[sim_commits.count - 1]) {
+    sim_fail("at the end stock SQLite reads %016llx, not the newest state %016llx",
+             (unsigned long long)h, (unsigned long long)sim_commits.state[sim_commits.count - 1]);
+  }
+  sim_crash_by_async();
+  if (sim_parent_files > 0) sim_fail("%d files are still open", sim_parent_files);
+  sim_seam_end();
+}
+
+static void run_program(void *arg) {
+  static const uint32_t switch_rates[] = {0, 5000, 50000, 300000};
+  static const int page_sizes[] = {512, 512, 1024, 1024, 2048, 4096, 4096, 8192, 65536};
+  static const uint32_t fault_rates[] = {2000, 10000, 50000};
+  static const char *const names[] = {"A", "B", "C", "stock"};
+  uint32_t steps = 20 + below(140), i;
+  int n;
+  (void)arg;
+  run.count = 1 + (int)below(3);
+  run.page_size = page_sizes[below(9)];
+  run.auto_vacuum = (int)below(3);
+  run.lag_ms = below(3) == 0 ? below(20) : 100;
+  run.queue_bytes = chance(30) ? (uint64_t)run.page_size * (4 + below(30)) : 0;
+  sim_switch_rate = switch_rates[below(4)];
+  sim_flush_ms = below(4) == 0 ? 0 : (int)below(15);
+  run.faults = chance(25);
+  if (run.faults) sim_fault_rate = fault_rates[below(3)];
+  run.writer = -1;
+  for (n = 0; n < run.count; n++) run.programs[n].name = names[n];
+  if (chance(50)) {
+    run.programs[run.count].stock = 1;
+    run.programs[run.count++].name = names[3];
+  }
+  sqlite3_open_v2(":memory:", &run.shadow, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, "win32");
+  sqlite3_create_function(run.shadow, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                          blob_function, NULL, NULL);
+  sim_commits.state[0] = shadow_content();
+  sim_commits.count = 1;
+  sim_note("pages of %d, auto_vacuum %d, lag %u ms, queue %llu, %d programs, faults %u",
+           run.page_size, run.auto_vacuum, run.lag_ms, (unsigned long long)run.queue_bytes, run.count,
+           sim_fault_rate);
+  for (i = 0; i < steps; i++) {
+    /* Mostly the one whose transaction writes goes on. */
+    n = run.writer >= 0 && chance(60) ? run.writer : (int)below((uint32_t)run.count);
+    step(&run.programs[n]);
+  }
+  final_checks();
+  sim_stats->faults += sim_faults;
+  sim_stats->runs++;
+}
+
+static int take_table(sqlite3 *db, char **message, const sqlite3_api_routines *table) {
+  (void)db;
+  (void)message;
+  sqlite3_api = table;
+  return SQLITE_OK;
+}
+
+static void log_line(void *arg, int code, const char *text) {
+  (void)arg;
+  if (sim_frozen == 0 || sim_verbose) sim_note("log    (%d) %s", code, text);
+}
+
+#undef sqlite3_config
+#undef sqlite3_initialize
+#undef sqlite3_auto_extension
+#undef sqlite3_reset_auto_extension
+#undef sqlite3_open
+#undef sqlite3_close
+static void bind_sqlite(void) {
+  sqlite3 *db = NULL;
+  sqlite3_config(SQLITE_CONFIG_LOG, log_line, NULL);
+  sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+  sqlite3_initialize();
+  sqlite3_auto_extension((void (*)(void))take_table);
+  sqlite3_open(":memory:", &db);
+  sqlite3_close(db);
+  sqlite3_reset_auto_extension();
+  if (sqlite3_api == NULL) sim_fail("SQLite handed no table over");
+}
+
+static void run_seed(uint64_t seed, uint32_t cut_rate) {
+  sim_seed = seed;
+  sim_fate.state = seed * 0x2545f4914f6cdd1du;
+  sim_draw(&sim_fate);
+  sim_current_disk = &run.disk;
+  bind_sqlite();
+  sim_seam_start();
+  if (avfs_vfs_register(&sim_io, sqlite3_vfs_find("win32"), 0) != SQLITE_OK) {
+    sim_fail("asyncvfs cannot be registered");
+  }
+  if (cut_rate == 0) {
+    static const uint32_t rates[] = {50000, 150000, 400000, 1000000};
+    sim_random r = {seed};
+    cut_rate = rates[sim_below(&r, 4)];
+  }
+  sim_crash_watch(&run.disk, database, cut_rate);
+  sim_world_run(run_program, NULL);
+}
+
+/* ---- many runs ------------------------------------------------------------------------------ */
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void report(double seconds, uint64_t failures) {
+  const sim_statistics *s = sim_stats;
+  printf("%6.0f s: %llu runs, %llu commits (%llu foreign), %llu steps, %llu distinct crash images "
+         "(%llu hot, %llu of recoveries, %llu by asyncvfs), %.0f images/s, %llu reads compared, "
+         "%llu flushes, %llu faults; %llu failures\n",
+         seconds, (unsigned long long)s->runs, (unsigned long long)s->commits,
+         (unsigned long long)s->foreign_commits, (unsigned long long)s->steps,
+         (unsigned long long)s->images, (unsigned long long)s->hot,
+         (unsigned long long)s->recovery_images, (unsigned long long)s->async_images,
+         (double)s->images / (seconds > 0 ? seconds : 1), (unsigned long long)s->reads,
+         (unsigned long long)s->flushes, (unsigned long long)s->faults,
+         (unsigned long long)failures);
+  fflush(stdout);
+}
+
+static int run_in_child(uint64_t seed, uint32_t cut_rate) {
+  pid_t pid = fork();
+  int status = 0;
+  if (pid < 0) {
+    perror("fork");
+    exit(2);
+  }
+  if (pid == 0) {
+    alarm(120);
+    run_seed(seed, cut_rate);
+    fflush(stdout);
+    _Exit(0);
+  }
+  waitpid(pid, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
+  if (WIFSIGNALED(status)) printf("seed %llu: ended by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
+  printf("replay: sim --seed %llu%s\n", (unsigned long long)seed, cut_rate == 1000000 ? " --thorough" : "");
+  fflush(stdout);
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  uint64_t seed = 1, images = 0, failures = 0;
+  double seconds = 0, start = now(), told = start;
+  uint32_t cut_rate = 0;
+  int i, keep_going = 0, many = 0;
+  for (i = 1; i < argc; i++) {
+    const char *value = i + 1 < argc ? argv[i + 1] : "";
+    if (strcmp(argv[i], "--seed") == 0) seed = strtoull(value, NULL, 10), i++;
+    else if (strcmp(argv[i], "--images") == 0) images = strtoull(value, NULL, 10), i++, many = 1;
+    else if (strcmp(argv[i], "--seconds") == 0) seconds = strtod(value, NULL), i++, many = 1;
+    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000;
+    else if (strcmp(argv[i], "--verbose") == 0) sim_verbose = 1;
+    else if (strcmp(argv[i], "--keep-going") == 0) keep_going = 1;
+    else {
+      fprintf(stderr, "usage: sim [--seed N] [--seconds S] [--images N] [--thorough] [--verbose] "
+              "[--keep-going]\n");
+      return 2;
+    }
+  }
+  sim_stats = mmap(NULL, sizeof *sim_stats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (sim_stats == MAP_FAILED) return 2;
+  if (!many) {
+    run_seed(seed, cut_rate);
+    report(now() - start, 0);
+    return 0;
+  }
+  for (;; seed++) {
+    failures += (uint64_t)run_in_child(seed, cut_rate);
+    if (failures > 0 && !keep_going) break;
+    if (images > 0 && sim_stats->images >= images) break;
+    if (seconds > 0 && now() - start >= seconds) break;
+    if (now() - told >= 10) {
+      told = now();
+      report(told - start, failures);
+    }
+  }
+  report(now() - start, failures);
+  return failures > 0;
+}
