@@ -7,7 +7,7 @@ out=${1:-$root/build/sim}
 src=${SIM_SRC:-$root/src}
 sqlite=$root/build/third_party/sqlite
 cc=${CC:-gcc}
-flags=(-std=c17 -O2 -g ${SIM_CFLAGS:-})
+flags=(-std=c17 -D_GNU_SOURCE -DAVFS_CHECK -O2 -g ${SIM_CFLAGS:-})
 mkdir -p "$out"
 if [ ! -f "$out/sqlite3.o" ] || [ "$sqlite/sqlite3.c" -nt "$out/sqlite3.o" ]; then
   $cc -O2 -g ${SIM_CFLAGS:-} -w -DSQLITE_THREADSAFE=0 -DSQLITE_OS_OTHER=1 -DSQLITE_DEFAULT_MEMSTATUS=0 \

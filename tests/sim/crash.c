@@ -199,6 +199,7 @@ static void stepped(sim_disk *d) {
 }
 
 void sim_crash_watch(sim_disk *d, const char *name, uint32_t rate) {
+  sim_on_fail = dump_failed;
   database = name;
   cut_rate = rate;
   look.state = sim_seed ^ 0x5851f42d4c957f2du;

@@ -352,7 +352,7 @@ static void sleep_ms(uint32_t ms) {
 static void limit_queue(avfs_store *s, void *arg) {
   (void)arg;
   avfs_store_enter(s);
-  s->settings.max_queue_bytes = run.queue_bytes;
+  s->settings.value[AVFS_MAX_QUEUE_BYTES] = run.queue_bytes;
   avfs_store_leave(s);
 }
 
