@@ -8,6 +8,8 @@
 #define SUITES         \
   SUITE(harness)       \
   SUITE(differential)  \
+  SUITE(regressions)   \
+  SUITE(threads)       \
   SUITE(kill)          \
   SUITE(two_processes) \
   SUITE(hot_journal)   \

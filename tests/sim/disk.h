@@ -88,6 +88,9 @@ typedef struct sim_disk {
   void (*stepped)(struct sim_disk *d);
 } sim_disk;
 
+/* 0: Windows' sharing rules are not applied to a handle that may delete. */
+extern int sim_sharing_rules;
+
 /* Where names lead now. */
 extern sim_disk *sim_current_disk;
 

@@ -150,7 +150,8 @@ static int io_open(const char *path, int how, avfs_file **file_out) {
   *file_out = NULL;
   no_lock_held("open");
   sim_switch_point();
-  if (fails("open", NULL)) return SQLITE_CANTOPEN;
+  /* A database that cannot be opened is passed through for good: another program. */
+  if (create && fails("open", NULL)) return SQLITE_CANTOPEN;
   file = sim_disk_open(sim_current_disk, path, create, create);
   if (file == NULL) {
     last_error = 32;
