@@ -13,6 +13,10 @@
   SUITE(kill)          \
   SUITE(two_processes) \
   SUITE(hot_journal)   \
+  SUITE(page_table)    \
+  SUITE(lock_table)    \
+  SUITE(virtual_journal) \
+  SUITE(batch_journal) \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)

@@ -80,7 +80,7 @@ static void random_use_matches_a_byte_array(void) {
     avfs_virtual_journal_init(&j, parent(), limits[l]);
     CHECK_EQ(j.memory_limit, limits[l] / BLOCK * BLOCK);
     memset(&m, 0, sizeof m);
-    for (int n = 0; n < 3000; n++) {
+    for (int n = 0; n < 800; n++) {
       uint64_t at = some_offset(&j);
       bool ok = true;
       if (at >= MOST) continue;
