@@ -137,9 +137,9 @@ static bytes tear(bytes before, uint32_t page_bytes, const unsigned char *torn, 
   return b;
 }
 
-/* What stock SQLite makes of these two files: the database's bytes afterwards. */
-static bytes recover(bytes database, bytes journal_bytes) {
-  const char *path = scratch_path("torn.db");
+/* What stock SQLite makes of these two files at `path`: the database's bytes
+ * afterwards. */
+static bytes recover_at(const char *path, bytes database, bytes journal_bytes) {
   sqlite3 *db = NULL;
   CHECK(sql_file_write(path, database.p, database.n));
   CHECK(sql_file_write(sql_beside(path, "-journal"), journal_bytes.p, journal_bytes.n));
@@ -148,6 +148,10 @@ static bytes recover(bytes database, bytes journal_bytes) {
   sql_close(db);
   CHECK(!sql_file_exists(sql_beside(path, "-journal")));
   return bytes_of_file(path);
+}
+
+static bytes recover(bytes database, bytes journal_bytes) {
+  return recover_at(scratch_path("torn.db"), database, journal_bytes);
 }
 
 static bool same(bytes a, bytes b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
@@ -255,7 +259,8 @@ static void a_file_that_only_grew_is_cut_back(void) {
 
 /* Rolls back under a journal that names `super`, which lies there or not. */
 static void recover_with_super(bool exists) {
-  const char *super = scratch_path("app.db-mj01234A9BC");
+  const char *path = scratch_path("app.db"), *super = scratch_path("app.db-mj01234A9BC");
+  const char *list = sql_beside(path, "-journal");
   bytes before = make_database(1024, 60);
   journal j = journal_begin(1024, before.n);
   unsigned char *torn = calloc(1, j.pages);
@@ -270,10 +275,11 @@ static void recover_with_super(bool exists) {
   uint32_t n = (uint32_t)strlen(super);
   bytes_resize(&j.file, (size_t)at + n + 20);
   CHECK_EQ(avfs_super_record(j.file.p + at, super, n, 1024), n + 20);
-  /* It lists the journals: one that is gone. An empty one would pass for none. */
-  if (exists) CHECK(sql_file_write(super, "gone-journal", sizeof "gone-journal"));
-  CHECK(recovers_to(file, j.file, exists ? before : file));
+  if (exists) CHECK(sql_file_write(super, list, strlen(list) + 1));   /* the journals it is for */
+  bytes got = recover_at(path, file, j.file);
+  CHECK(same(got, exists ? before : file));
   CHECK(!sql_file_exists(super));   /* the last of its journals is gone */
+  free(got.p);
   free(file.p);
   free(before.p);
   free(j.file.p);
