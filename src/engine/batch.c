@@ -144,21 +144,40 @@ static uint32_t records_fit(void *work, uint32_t first) {
   return left < most ? left : most;
 }
 
-/* Reads the slot's pages run by run, as the disk has them, makes records of
+/* How many of the set's pages, from the first on, one read is to fetch: those in
+ * between that nobody asked for come along where that is less work than another
+ * read. Never across the lock bytes, which LockFileEx makes unreadable. */
+static uint32_t read_span(const avfs_page_set *set, uint32_t first, uint32_t most) {
+  enum { GAP_BYTES = 32768 };
+  uint32_t unit = set->page_bytes, begin = set->pages[first]->pgno, n = 1;
+  uint32_t lock_pgno = avfs_lock_byte_pgno(unit);
+  while (n < most) {
+    uint32_t last = set->pages[first + n - 1]->pgno, pgno = set->pages[first + n]->pgno;
+    if ((pgno - begin + 1) > AVFS_PUMP_BUFFER / unit) break;
+    if ((pgno - last - 1) > GAP_BYTES / unit) break;
+    if (last < lock_pgno && pgno > lock_pgno) break;
+    n++;
+  }
+  return n;
+}
+
+/* Reads the slot's pages span by span, as the disk has them, makes records of
  * them, and writes these to their place in the journal. */
 static int journal_step(avfs_slot *s) {
   avfs_batch *b = s->pump->work;
   const avfs_page_set *set = &b->journaled_set;
   uint32_t unit = b->page_bytes, record = avfs_record_bytes(unit), i;
-  if (s->count > 0 && s->at < s->count) {   /* a run has been read */
-    uint32_t want = s->run * unit;
-    if (s->op.transferred < want) {   /* past the end of the file: zeros */
-      memset(s->stage + s->op.transferred, 0, want - s->op.transferred);
+  if (s->count > 0 && s->at < s->count) {   /* a span has been read */
+    avfs_page **page = set->pages + s->first + s->at;
+    uint32_t begin = page[0]->pgno;
+    if (s->op.transferred < s->op.bytes) {   /* past the end of the file: zeros */
+      memset(s->stage + s->op.transferred, 0, s->op.bytes - s->op.transferred);
     }
-    for (i = 0; i < s->run; i++, s->at++) {
-      avfs_journal_record(s->buffer + (size_t)s->at * record, set->pages[s->first + s->at]->pgno,
-                          s->stage + (size_t)i * unit, unit, b->nonce);
+    for (i = 0; i < s->run; i++) {
+      avfs_journal_record(s->buffer + (size_t)(s->at + i) * record, page[i]->pgno,
+                          s->stage + (size_t)(page[i]->pgno - begin) * unit, unit, b->nonce);
     }
+    s->at += s->run;
     if (s->at == s->count) {
       s->op.file = b->journal;
       s->op.data = s->buffer;
@@ -171,11 +190,10 @@ static int journal_step(avfs_slot *s) {
     return 0;
   }
   i = s->first + s->at;
-  s->run = avfs_page_run(set, i, AVFS_PUMP_BUFFER);
-  if (s->run > s->count - s->at) s->run = s->count - s->at;
+  s->run = read_span(set, i, s->count - s->at);
   s->op.file = b->db;
   s->op.data = s->stage;
-  s->op.bytes = s->run * unit;
+  s->op.bytes = (set->pages[i + s->run - 1]->pgno - set->pages[i]->pgno + 1) * unit;
   s->op.offset = (uint64_t)(set->pages[i]->pgno - 1) * unit;
   b->io->read(&s->op);
   return 1;

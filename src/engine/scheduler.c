@@ -67,7 +67,11 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
   uint32_t wait_ms = max_wait_ms;
   uint64_t my_wake_ns = AVFS_NEVER;
   avfs_task *t;
-  avfs_op *op;
+  avfs_op *op = engine.io->ready();
+  if (op != NULL) {
+    op->done(op);
+    return;
+  }
   engine_enter(&engine);
   t = first_due();
   if (t != NULL && t->due_ns < engine.next_wake_ns) {

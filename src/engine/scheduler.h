@@ -49,8 +49,8 @@ void avfs_task_continue(avfs_task *t);
 /* Forgets the task, after waiting for a run() in progress. Not from run(). */
 void avfs_task_close(avfs_task *t);
 
-/* One round of a pool thread: runs a task that is due or else one completion,
- * waiting for it at most max_wait_ms. A simulation calls it instead of having
+/* One round of a pool thread: runs a completion that is ready, or else a task that
+ * is due, or else waits at most max_wait_ms for a completion and runs it. A simulation calls it instead of having
  * threads. */
 void avfs_engine_turn(uint32_t max_wait_ms);
 

@@ -8,6 +8,7 @@
 
 struct avfs_file {
   HANDLE handle;   /* bound to the port */
+  int quiet;       /* success at once makes no packet */
 };
 
 /* Disk-full is a code of its own, since an application can do something about
@@ -82,7 +83,7 @@ static int file_open(const char *path, int how, avfs_file **file_out) {
     rc = avfs_code_of_win32(error, SQLITE_CANTOPEN);
     goto fail;
   }
-  if (!avfs_port_bind(h)) {
+  if (!avfs_port_bind(h, &f->quiet)) {
     error = GetLastError();
     rc = SQLITE_CANTOPEN;
     goto fail;
@@ -145,9 +146,10 @@ static OVERLAPPED *op_begin(avfs_op *op, int failed_rc) {
   return &o->ov;
 }
 
-/* An operation that Windows refused to start completes through the port too. */
+/* An operation that Windows refused to start completes as all others do. */
 static void op_started(avfs_op *op, BOOL ok) {
   DWORD error = ok ? 0 : GetLastError();
+  if (ok && op->file->quiet) avfs_port_succeeded(op);
   if (ok || error == ERROR_IO_PENDING) return;
   if (error == ERROR_HANDLE_EOF) {
     avfs_port_post(op, SQLITE_OK, 0);
@@ -193,6 +195,6 @@ static uint32_t last_error(void) { return GetLastError(); }
 
 const avfs_io avfs_io_win32 = {
     avfs_port_start, file_open, file_close, file_remove, file_identity, file_is_local, file_read, file_write,
-    file_flush, file_size, file_resize, post_now, avfs_port_wait, avfs_clock_now_ns,
+    file_flush, file_size, file_resize, post_now, avfs_port_ready, avfs_port_wait, avfs_clock_now_ns,
     last_error,
 };

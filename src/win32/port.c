@@ -3,6 +3,12 @@
  * Each packet is an avfs_op: of an overlapped read or write (KEY_IO), or posted
  * by hand with its result already in it (KEY_POST). The threads that wait here
  * belong to engine/scheduler.c; this file starts none.
+ *
+ * Most writes to a cached file succeed at once. A packet for each would cost two
+ * system calls and often a thread switch, so such an operation goes to the list of
+ * ready ones, if a thread of the pool started it: that thread looks there next.
+ *
+ * Locks: list_lock guards ready and pool; a leaf.
  */
 #include "win32/port.h"
 
@@ -16,44 +22,106 @@ enum { KEY_IO = 1, KEY_POST };
 static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
               "avfs_op.os holds an avfs_overlapped");
 
+enum { MOST_THREADS = 16 };
+
 static HANDLE port;   /* written once, by avfs_port_start */
+static avfs_lock list_lock;
+static avfs_op *ready_first, **ready_end = &ready_first;
+static DWORD pool[MOST_THREADS];   /* threads that have waited here */
 
 int avfs_port_start(void) {
   if (port == NULL) port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
   return port == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-int avfs_port_bind(HANDLE h) { return CreateIoCompletionPort(h, port, KEY_IO, 0) != NULL; }
+int avfs_port_bind(HANDLE h, int *quiet_out) {
+  if (CreateIoCompletionPort(h, port, KEY_IO, 0) == NULL) return 0;
+  *quiet_out = SetFileCompletionNotificationModes(h, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS) != 0;
+  return 1;
+}
 
-void avfs_port_post(avfs_op *op, int rc, uint32_t os_error) {
-  op->rc = rc;
-  op->os_error = os_error;
-  op->transferred = 0;
+static void post_packet(avfs_op *op) {
   /* Fails only without memory for the packet. The op must not be lost and
    * there is nobody to tell, so ask again until there is. */
   while (!PostQueuedCompletionStatus(port, 0, KEY_POST, (OVERLAPPED *)op->os)) SwitchToThread();
 }
 
-static int failed_rc_of(const avfs_op *op) { return ((const avfs_overlapped *)op->os)->failed_rc; }
+void avfs_port_post(avfs_op *op, int rc, uint32_t os_error) {
+  op->rc = rc;
+  op->os_error = os_error;
+  op->transferred = 0;
+  post_packet(op);
+}
+
+static avfs_overlapped *overlapped_of(avfs_op *op) { return (avfs_overlapped *)op->os; }
+
+/* The outcome of an overlapped operation. */
+static void set_result(avfs_op *op, uint32_t bytes, uint32_t os_error) {
+  int failed_rc = overlapped_of(op)->failed_rc;
+  if (os_error == ERROR_HANDLE_EOF) os_error = 0;   /* read nothing: past the end */
+  op->transferred = bytes;
+  op->os_error = os_error;
+  op->rc = os_error == 0 ? SQLITE_OK : avfs_code_of_win32(os_error, failed_rc);
+  /* Windows writes all or fails; if it ever does not, the disk is full. */
+  if (op->rc == SQLITE_OK && bytes < op->bytes && failed_rc == SQLITE_IOERR_WRITE) {
+    op->rc = SQLITE_FULL;
+  }
+}
+
+static int in_pool(DWORD thread) {
+  int i;
+  for (i = 0; i < MOST_THREADS && pool[i] != 0; i++) {
+    if (pool[i] == thread) return 1;
+  }
+  return 0;
+}
+
+void avfs_port_succeeded(avfs_op *op) {
+  int listed;
+  set_result(op, (uint32_t)overlapped_of(op)->ov.InternalHigh, 0);
+  avfs_lock_enter(&list_lock);
+  listed = in_pool(GetCurrentThreadId());
+  if (listed) {
+    overlapped_of(op)->next = NULL;
+    *ready_end = op;
+    ready_end = &overlapped_of(op)->next;
+  }
+  avfs_lock_leave(&list_lock);
+  if (!listed) post_packet(op);
+}
+
+avfs_op *avfs_port_ready(void) {
+  avfs_op *op;
+  avfs_lock_enter(&list_lock);
+  op = ready_first;
+  if (op != NULL) {
+    ready_first = overlapped_of(op)->next;
+    if (ready_first == NULL) ready_end = &ready_first;
+  }
+  avfs_lock_leave(&list_lock);
+  return op;
+}
+
+static void join_pool(void) {
+  DWORD thread = GetCurrentThreadId();
+  int i = 0;
+  avfs_lock_enter(&list_lock);
+  while (i < MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
+  if (i < MOST_THREADS) pool[i] = thread;
+  avfs_lock_leave(&list_lock);
+}
 
 avfs_op *avfs_port_wait(uint32_t timeout_ms) {
   DWORD bytes = 0;
   ULONG_PTR key = 0;
   OVERLAPPED *ov = NULL;
-  BOOL ok = GetQueuedCompletionStatus(port, &bytes, &key, &ov,
-                                      timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms);
+  BOOL ok;
   avfs_op *op;
+  join_pool();
+  ok = GetQueuedCompletionStatus(port, &bytes, &key, &ov,
+                                 timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms);
   if (ov == NULL) return NULL;   /* the time is up */
   op = CONTAINING_RECORD(ov, avfs_op, os);
-  if (key == KEY_IO) {
-    op->transferred = bytes;
-    op->os_error = ok ? 0 : GetLastError();
-    if (op->os_error == ERROR_HANDLE_EOF) op->os_error = 0;   /* read nothing: past the end */
-    op->rc = op->os_error == 0 ? SQLITE_OK : avfs_code_of_win32(op->os_error, failed_rc_of(op));
-    /* Windows writes all or fails; if it ever does not, the disk is full. */
-    if (op->rc == SQLITE_OK && bytes < op->bytes && failed_rc_of(op) == SQLITE_IOERR_WRITE) {
-      op->rc = SQLITE_FULL;
-    }
-  }
+  if (key == KEY_IO) set_result(op, bytes, ok ? 0 : GetLastError());
   return op;
 }

@@ -8,10 +8,14 @@
 
 /* Makes the port, once. */
 int avfs_port_start(void);
-/* Completions of h arrive at the port. Returns 0 on failure (GetLastError). */
-int avfs_port_bind(HANDLE h);
+/* Completions of h arrive at the port. Returns 0 on failure (GetLastError). With
+ * *quiet_out 1, those of operations that succeed at once do not. */
+int avfs_port_bind(HANDLE h, int *quiet_out);
 /* Completes op with this result. */
 void avfs_port_post(avfs_op *op, int rc, uint32_t os_error);
+/* op succeeded at once, and the port will not tell. */
+void avfs_port_succeeded(avfs_op *op);
+avfs_op *avfs_port_ready(void);
 avfs_op *avfs_port_wait(uint32_t timeout_ms);
 
 /* The one table from Windows error numbers to SQLite's codes. */
@@ -23,6 +27,7 @@ uint64_t avfs_clock_now_ns(void);
 /* What avfs_op.os holds. */
 typedef struct avfs_overlapped {
   OVERLAPPED ov;
+  avfs_op *next;   /* in the list of ready ones */
   int failed_rc;   /* what a failure is called: SQLITE_IOERR_READ or _WRITE */
 } avfs_overlapped;
 
