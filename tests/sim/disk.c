@@ -67,6 +67,7 @@ static void change_name(sim_disk *d, int created, const char *name, sim_file *f)
     d->names = must(realloc(d->names, d->name_room * sizeof *d->names));
   }
   c = &d->names[d->name_count++];
+  c->order = d->order++;
   c->created = created;
   snprintf(c->name, sizeof c->name, "%s", name);
   c->file = f;
@@ -192,8 +193,9 @@ void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, 
   stepped(d);
 }
 
-void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size) {
+void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size, int after_names) {
   sim_change *c = new_change(d, f, SIM_RESIZE);
+  c->after_names = after_names;
   set_size(&f->live, size);
   c->new_size = size;
   sim_note("resize %s to %llu (was %llu)", f->name, (unsigned long long)size,
@@ -288,7 +290,7 @@ static void apply_some(sim_bytes *b, const unsigned char *data, uint32_t bytes, 
 static const uint32_t keep_rates[] = {0, 100000, 500000, 900000, 1000000};
 
 static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim_random *r,
-                     sim_file *to) {
+                     uint64_t lost_names, sim_file *to) {
   uint32_t i, n = f->pending_count, sizes = 0, keep_sizes, keep_rate, torn_rate;
   copy(&to->live, &f->durable);
   if (how == SIM_CUT_NONE) goto done;
@@ -304,6 +306,7 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
   }
   for (i = 0; i < n; i++) {
     const sim_change *c = &f->pending[i];
+    if (c->after_names && c->order > lost_names) keep_sizes = 0;
     if (c->new_size != c->old_size && keep_sizes > 0) {
       keep_sizes--;
       if (how == SIM_CUT_ALL || c->new_size < to->live.size) set_size(&to->live, c->new_size);
@@ -330,6 +333,7 @@ done:
 
 void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to) {
   sim_directory names = d->durable;
+  uint64_t lost_names = UINT64_MAX;   /* from here on they are */
   uint32_t i, keep = 0;
   memset(to, 0, sizeof *to);
   if (how == SIM_CUT_ALL) keep = d->name_count;
@@ -338,11 +342,12 @@ void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *
     keep = k == 0 ? 0 : k == 1 ? d->name_count : sim_below(r, d->name_count + 1);
   }
   for (i = 0; i < keep; i++) apply_name(&names, &d->names[i]);
+  if (keep < d->name_count) lost_names = d->names[keep].order;
   for (i = 0; i < names.count; i++) {
     sim_entry *e = &to->live.entries[to->live.count++];
     snprintf(e->name, sizeof e->name, "%s", names.entries[i].name);
     e->file = new_file(to, e->name);
-    cut_file(d, names.entries[i].file, how, r, e->file);
+    cut_file(d, names.entries[i].file, how, r, lost_names, e->file);
   }
   to->durable = to->live;
 }

@@ -12,7 +12,9 @@
  *   - of the pending size changes (a write behind the end is one too) the first few,
  *     apart from the data: what a file grew by and no write filled is garbage or zeros;
  *   - of the pending creations and deletions of names the first few: any flush makes
- *     all of them durable.
+ *     all of them durable. A size that stock SQLite cuts is kept only with the
+ *     deletions before it, as in one log of metadata: for it cuts a database after it
+ *     has deleted the journal, and flushes neither.
  * A flush that fails: each pending write is on the medium, still pending, or lost for
  * good although everybody reads it. A size change is not lost by it.
  *
@@ -46,6 +48,7 @@ typedef struct sim_change {
   unsigned char *data;      /* of SIM_WRITE; its own */
   uint64_t old_size, new_size;
   uint64_t order;
+  int after_names;          /* kept only if the name changes before it are */
 } sim_change;
 
 typedef struct sim_file {
@@ -70,6 +73,7 @@ typedef struct sim_directory {
 } sim_directory;
 
 typedef struct sim_name_change {
+  uint64_t order;
   int created;
   char name[SIM_NAME];
   sim_file *file;
@@ -104,7 +108,7 @@ int sim_disk_delete(sim_disk *d, sim_file *f);
 /* Reads what is there; returns the number of bytes. */
 uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t offset);
 void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset);
-void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size);
+void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size, int after_names);
 /* Makes durable what came up to `order`: sim_flush_begin says which that is. */
 uint64_t sim_flush_begin(const sim_disk *d);
 void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order);

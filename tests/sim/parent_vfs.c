@@ -83,7 +83,7 @@ static int file_truncate(sqlite3_file *p, sqlite3_int64 size) {
   }
   sim_switch_point();
   if (fails(f, "truncate")) return SQLITE_IOERR_TRUNCATE;
-  sim_disk_resize(f->disk, f->file, (uint64_t)size);
+  sim_disk_resize(f->disk, f->file, (uint64_t)size, 1);
   return SQLITE_OK;
 }
 

@@ -342,7 +342,7 @@ static int io_resize(avfs_file *f, uint64_t bytes) {
   no_lock_held("resize");
   sim_switch_point();
   if (fails("resize", f)) return sim_chance(&sim_fate, 500000) ? SQLITE_FULL : SQLITE_IOERR_TRUNCATE;
-  sim_disk_resize(f->disk, f->file, bytes);
+  sim_disk_resize(f->disk, f->file, bytes, 0);
   return SQLITE_OK;
 }
 

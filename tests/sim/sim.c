@@ -148,6 +148,16 @@ static void acknowledged(void) {
   sim_note("ACK    state %u is durable", sim_commits.acked);
 }
 
+static void rollback(program *p);
+
+static void end_others(program *p) {
+  int i;
+  for (i = 0; i < run.count; i++) {
+    program *q = &run.programs[i];
+    if (q != p && q->db != NULL && !sqlite3_get_autocommit(q->db)) rollback(q);
+  }
+}
+
 /* After a COMMIT that failed, did it take place? What the connection reads says. */
 static int took_place(program *p, uint64_t state) {
   uint64_t h;
@@ -156,6 +166,7 @@ static int took_place(program *p, uint64_t state) {
   for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
     rc = sim_content(p->db, &h);
     if (rc != SQLITE_OK) sqlite3_sleep(50);
+    if (tries == 10) end_others(p);
   }
   if (rc != SQLITE_OK) sim_fail("%s cannot be read after a COMMIT that failed", p->name);
   if (h == state) return 1;
@@ -174,7 +185,7 @@ static int commit_by(program *p, const char *sql) {
   rc = exec(p, sql);
   expect(p, rc, sql);
   done = rc == SQLITE_OK;
-  if (!done && run.faults) done = took_place(p, state);
+  if (!done && run.faults && (rc & 0xff) != SQLITE_BUSY) done = took_place(p, state);
   if (done) committed(p, state);
   sim_commits.trying = 0;
   return done ? SQLITE_OK : rc;
