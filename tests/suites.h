@@ -10,6 +10,9 @@
   SUITE(differential)  \
   SUITE(regressions)   \
   SUITE(threads)       \
+  SUITE(bad_input)     \
+  SUITE(leaks)         \
+  SUITE(loading)       \
   SUITE(kill)          \
   SUITE(two_processes) \
   SUITE(hot_journal)   \
@@ -26,7 +29,12 @@
   ROLE(echo)   \
   ROLE(sleep)  \
   ROLE(sql)    \
-  ROLE(stream)
+  ROLE(stream) \
+  ROLE(open_uri) \
+  ROLE(load_extension) \
+  ROLE(register) \
+  ROLE(unregister) \
+  ROLE(register_module)
 
 #define SUITE(name) void suite_##name(void);
 #define FAILS(name) void suite_##name(void);
