@@ -20,6 +20,7 @@
   SUITE(lock_table)    \
   SUITE(virtual_journal) \
   SUITE(batch_journal) \
+  SUITE(page_writer)   \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)
