@@ -199,6 +199,16 @@ static int journal_step(avfs_slot *s) {
   return 1;
 }
 
+/* A fresh one for each segment (splitmix64): a record of an older journal in the same
+ * file must not pass for one of this. Not sqlite3_randomness here: at the exit of the
+ * process SQLite's mutexes may be gone with their owners. */
+static uint32_t next_nonce(avfs_batch *b) {
+  uint64_t z = b->nonces += 0x9e3779b97f4a7c15u;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return (uint32_t)(z >> 32);
+}
+
 /* The journal is sized before it is written: its exact length makes a stale
  * tail impossible, and appended overlapped writes would not overlap. */
 static int state_journal(avfs_batch *b, int *wait_out) {
@@ -214,7 +224,7 @@ static int state_journal(avfs_batch *b, int *wait_out) {
                                   : avfs_segment_after(b->segment_end) + strlen(b->input.super) + 20;
   rc = b->io->resize(b->journal, length);
   if (rc != SQLITE_OK) return rc;
-  sqlite3_randomness(sizeof b->nonce, &b->nonce);   /* a fresh one each time */
+  b->nonce = next_nonce(b);
   b->pump.work = b;
   b->pump.finished = pump_finished;
   b->step = AVFS_STEP_IN_FLIGHT;
@@ -369,6 +379,19 @@ void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t pag
   b->input = *input;
   if (!b->valid) b->page_bytes = page_bytes;
   b->state = AVFS_BATCH_OPEN;
+}
+
+int avfs_batch_restart(avfs_batch *b) {
+  if (b->state == AVFS_BATCH_IDLE || b->input.more) return 0;
+  /* What was gathered is whole from JOURNAL on; before HEADER nothing of it counts. */
+  if (b->state < AVFS_BATCH_HEADER) b->state = AVFS_BATCH_OPEN;
+  else b->state = state_again(b);
+  if (b->state == AVFS_BATCH_OPEN) {
+    b->set.pages = b->journaled_set.pages = NULL;   /* maybe half made: left behind */
+  }
+  avfs_pump_reset(&b->pump);
+  b->step = AVFS_STEP_NEW;
+  return 1;
 }
 
 int avfs_batch_run(avfs_batch *b) {

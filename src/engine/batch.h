@@ -84,6 +84,8 @@ typedef struct avfs_batch {
   const char *journal_path;               /* UTF-8, absolute */
   void (*resume)(struct avfs_batch *b);   /* asks for avfs_batch_run, from done() */
   void *owner;
+  uint64_t nonces;           /* seed of the nonces: random, so that no two batches of any
+                                process have the same */
 
   /* the owner reads these between runs */
   int rc;                    /* of the run that is over */
@@ -125,6 +127,10 @@ int avfs_batch_open_journal(avfs_batch *b);
 /* Begins a run with this input, or goes on with the one that failed (NULL). Then
  * the owner calls avfs_batch_run. page_bytes counts when the batch is not valid. */
 void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t page_bytes);
+/* The thread that ran the batch is gone, at some instant, and with it what was in
+ * flight: begins again at the last state that is safe to enter. 0 when there is
+ * nothing to go on with: no batch, or one that is not committed (a segment). */
+int avfs_batch_restart(avfs_batch *b);
 /* Goes on as far as it can. 1: the run is over, rc tells how. 0: operations are
  * in flight, resume() will be called. Flushes inside: a thread of the pool. */
 int avfs_batch_run(avfs_batch *b);

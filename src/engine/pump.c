@@ -1,6 +1,8 @@
 /* pump.c: see pump.h. */
 #include "engine/pump.h"
 
+#include <string.h>
+
 #include "api/host.h"
 #include "win32/heap.h"
 
@@ -85,6 +87,15 @@ int avfs_pump_result(avfs_pump *p, uint32_t *os_error_out) {
   *os_error_out = p->os_error;
   pump_leave(p);
   return rc;
+}
+
+void avfs_pump_reset(avfs_pump *p) {
+  int i;
+  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
+    /* What the kernel or the port may still hold of a slot is left to them. */
+    p->slots[i].buffer = NULL;
+  }
+  memset(&p->lock, 0, sizeof p->lock);
 }
 
 void avfs_pump_free(avfs_pump *p) {

@@ -152,6 +152,7 @@ static const char *file_name(const char *path) {
   return name;
 }
 
+/* Tells what went wrong. At exit nobody may be called any more. */
 static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   int rc = s->batch.rc;
   uint32_t os_error = s->batch.os_error;
@@ -175,6 +176,7 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     retry_ms = s->backoff_ms;
   }
   avfs_store_wake(s);
+  if (s->closing == AVFS_CLOSING_EXIT) return;
   avfs_store_leave(s);
   if (text == NULL) text = "I/O error";
   if (retry_ms == 0) {
@@ -215,7 +217,7 @@ static uint64_t look(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
           due = batch_due(s);
           if (s->io->now_ns() < due) return due;
           freeze(s);
-        } else if (s->lingering) {
+        } else if (s->lingering && s->closing != AVFS_CLOSING_EXIT) {
           if (s->io->now_ns() < s->linger_until_ns) return s->linger_until_ns;
           s->lingering = 0;
           avfs_store_relax(s);
@@ -237,6 +239,39 @@ void avfs_backlog_task(avfs_task *t) {
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
+}
+
+/* At the exit of the process, by its last thread: the pool's threads are gone, at
+ * whatever instant. What they changed under the lock is whole, since it was free;
+ * the batch begins again at a state that is safe to enter. */
+static void ignore_resume(avfs_batch *b) { (void)b; }
+
+void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
+  avfs_op *op;
+  if (avfs_backlog_is_empty(s)) {
+    if (!avfs_batch_is_open(&s->batch)) (void)avfs_batch_remove_journal(&s->batch);
+    return;
+  }
+  memset(&s->changed, 0, sizeof s->changed);   /* nobody waits any more */
+  s->closing = AVFS_CLOSING_EXIT;
+  s->batch.resume = ignore_resume;
+  if (s->run != AVFS_RUN_NONE) {
+    if (s->batch.input.more) return;   /* not committed: the journal takes it back */
+    if (avfs_batch_restart(&s->batch)) {
+      s->run = AVFS_RUN_ACTIVE;
+    } else {   /* it was over, and its pages were being released */
+      s->run = AVFS_RUN_NONE;
+      s->draining.count = 0;
+    }
+  } else if (avfs_batch_is_open(&s->batch)) {
+    return;
+  }
+  while (!avfs_backlog_is_empty(s) && s->run != AVFS_RUN_BACKOFF &&
+         s->io->now_ns() < deadline_ns) {
+    (void)look(s);
+    while ((op = s->io->ready()) != NULL || (op = s->io->wait(0)) != NULL) op->done(op);
+  }
+  if (avfs_backlog_is_empty(s)) (void)avfs_batch_remove_journal(&s->batch);
 }
 
 int avfs_backlog_wait_for_room(avfs_store *s) {

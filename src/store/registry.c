@@ -143,3 +143,18 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
   registry_leave(&registry);
   return visited;
 }
+
+/* A lock that is not free was held by a thread that is gone: what it guards may be
+ * half changed, and nobody will ever give it back. Such a store is left alone; what
+ * is on the disk is whole without it. */
+AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms) {
+  uint64_t deadline_ns = io->now_ns() + (uint64_t)timeout_ms * 1000000;
+  avfs_store *s;
+  if (!avfs_lock_try_enter(&registry.lock)) return;
+  if (registry.stores == NULL) return;
+  /* What the pool's threads had started has completed, or was cancelled with them. */
+  while (io->ready() != NULL || io->wait(0) != NULL) continue;
+  for (s = registry.stores; s != NULL; s = s->next) {
+    if (avfs_lock_try_enter(&s->lock)) avfs_backlog_exit(s, deadline_ns);
+  }
+}

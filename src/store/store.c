@@ -90,6 +90,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->batch.journal_path = s->journal_path;
   s->batch.resume = resume;
   s->batch.owner = s;
+  sqlite3_randomness(sizeof s->batch.nonces, &s->batch.nonces);
   s->batch.pump.io = io;
   *store_out = s;
   return SQLITE_OK;
@@ -174,7 +175,7 @@ void avfs_store_release(avfs_store *s) {
   /* Mostly nothing is left to do. */
   if (rc == SQLITE_OK) rc = avfs_store_drain(s, timeout_ms);
   avfs_store_enter(s);
-  s->closing = 1;
+  s->closing = AVFS_CLOSING_LAST;
   while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
   if (!avfs_backlog_is_empty(s)) lost = s->commit_seq - s->durable_seq;
   avfs_store_leave(s);

@@ -78,6 +78,12 @@ enum avfs_run {
   AVFS_RUN_BACKOFF    /* one has failed and waits for retry_ns */
 };
 
+enum {
+  AVFS_CLOSING_NOT,
+  AVFS_CLOSING_LAST,  /* no connection is left: a failure is not retried */
+  AVFS_CLOSING_EXIT   /* the process ends, and this is its only thread */
+};
+
 enum avfs_through {
   AVFS_THROUGH_NOT,
   AVFS_THROUGH_OPEN,      /* segments of the transaction are in the file */
@@ -132,7 +138,7 @@ struct avfs_store {
 
   /* guarded by lock: the batch */
   enum avfs_run run AVFS_GUARDED_BY(avfs_store_role);
-  int closing AVFS_GUARDED_BY(avfs_store_role);             /* no connection is left: no retry */
+  int closing AVFS_GUARDED_BY(avfs_store_role);             /* AVFS_CLOSING_x */
   uint64_t task_due_ns AVFS_GUARDED_BY(avfs_store_role);    /* the task looks again by then */
   uint64_t retry_ns AVFS_GUARDED_BY(avfs_store_role);
   uint32_t backoff_ms AVFS_GUARDED_BY(avfs_store_role);
@@ -244,6 +250,8 @@ int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 int avfs_store_drain(avfs_store *s, uint32_t timeout_ms);
 /* Bytes of pages in memory for this database. */
 uint64_t avfs_backlog_bytes(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
+/* Writes what is left, on the process's last thread, until deadline_ns. */
+void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_store_role);
 /* Starts a batch with draining as its pages. Then kick the task, without lock. */
 void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) AVFS_REQUIRES(avfs_store_role);
 /* Nothing waits to be written and no batch is in progress. */
@@ -279,5 +287,9 @@ int avfs_registry_release(avfs_store *s);
  * all stores (NULL), with the registry locked. Returns how many there were. */
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg);
+
+/* Called once, when the process ends with databases open, by its last thread: writes
+ * what can be written safely, for at most timeout_ms altogether. */
+void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms);
 
 #endif

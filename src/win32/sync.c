@@ -15,6 +15,14 @@ void avfs_lock_enter(avfs_lock *l) {
 #endif
 }
 
+int avfs_lock_try_enter(avfs_lock *l) {
+  if (!TryAcquireSRWLockExclusive((SRWLOCK *)&l->os)) return 0;
+#ifndef NDEBUG
+  l->owner = GetCurrentThreadId();
+#endif
+  return 1;
+}
+
 void avfs_lock_leave(avfs_lock *l) {
 #ifndef NDEBUG
   assert(l->owner == GetCurrentThreadId());

@@ -70,6 +70,8 @@ typedef struct avfs_cond {
 
 void avfs_lock_enter(avfs_lock *l);
 void avfs_lock_leave(avfs_lock *l);
+/* 1 when it was free, and is held now. */
+int avfs_lock_try_enter(avfs_lock *l);
 void avfs_lock_enter_shared(avfs_lock *l);
 void avfs_lock_leave_shared(avfs_lock *l);
 
