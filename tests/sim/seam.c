@@ -49,6 +49,13 @@ void avfs_lock_enter(avfs_lock *l) {
   ++*sim_locks_held;
 }
 
+int avfs_lock_try_enter(avfs_lock *l) {
+  if (state_of(l) != 0) return 0;
+  set_state(l, -1);
+  ++*sim_locks_held;
+  return 1;
+}
+
 void avfs_lock_leave(avfs_lock *l) {
   if (state_of(l) != -1) sim_fail("a lock is left that was not held");
   set_state(l, 0);
@@ -123,6 +130,9 @@ uint64_t sim_faults;
 int sim_flush_ms = 2;
 static avfs_op *queue[QUEUE];   /* issued and not handed out yet */
 static uint32_t queued;
+static avfs_op *ready[QUEUE];   /* completed at once, for a thread of the pool */
+static uint32_t ready_count;
+static uint32_t pool;           /* a bit for each thread that has waited */
 static uint32_t open_files;
 static uint32_t last_error;
 
@@ -235,22 +245,31 @@ static void flight_ends(avfs_op *op) {
   op->os[2] = 1;
 }
 
-static void io_read(avfs_op *op) {
+static void complete(avfs_op *op);
+
+/* An operation may complete when it is started: for one that a thread of the pool
+ * started, that is seen in the list of ready ones. */
+static void start(avfs_op *op, int what) {
+  sim_disk *d = op->file->disk;
   op->file->in_flight++;
-  enqueue(op, OP_READ);
+  enqueue(op, what);
+  if (what == OP_WRITE) {
+    op->os[1] = sim_hash(0, op->data, op->bytes);
+    d->in_flight[d->in_flight_count++] = op;
+    if (d->stepped != NULL) d->stepped(d);
+  }
+  if ((pool >> sim_thread_number() & 1) && sim_chance(&sim_fate, 400000)) {
+    queued--;
+    complete(op);
+    ready[ready_count++] = op;
+  } else if (what == OP_WRITE && sim_fault_rate == 0 && sim_chance(&sim_fate, 300000)) {
+    flight_ends(op);   /* on the disk, and not seen yet */
+  }
   sim_switch_point();
 }
 
-static void io_write(avfs_op *op) {
-  sim_disk *d = op->file->disk;
-  op->file->in_flight++;
-  enqueue(op, OP_WRITE);
-  op->os[1] = sim_hash(0, op->data, op->bytes);
-  d->in_flight[d->in_flight_count++] = op;
-  if (d->stepped != NULL) d->stepped(d);
-  if (sim_chance(&sim_fate, 300000) && !(sim_fault_rate > 0)) flight_ends(op);
-  sim_switch_point();
-}
+static void io_read(avfs_op *op) { start(op, OP_READ); }
+static void io_write(avfs_op *op) { start(op, OP_WRITE); }
 
 static void io_post(avfs_op *op) {
   op->rc = SQLITE_OK;
@@ -275,22 +294,8 @@ static void complete_write(avfs_op *op) {
   flight_ends(op);
 }
 
-static int has_queued(void *arg) {
-  (void)arg;
-  return queued > 0;
-}
-
-static avfs_op *io_wait(uint32_t timeout_ms) {
-  uint64_t until = timeout_ms == AVFS_FOREVER ? SIM_NEVER
-                                              : sim_now_ns + (uint64_t)timeout_ms * 1000000;
-  avfs_op *op;
-  uint32_t i;
-  no_lock_held("wait");
-  if (!sim_wait(has_queued, NULL, until, "a completion")) return NULL;
-  i = sim_below(&sim_fate, queued);
-  op = queue[i];
-  queue[i] = queue[--queued];
-  if (op->os[0] == OP_POST) return op;
+static void complete(avfs_op *op) {
+  if (op->os[0] == OP_POST) return;
   op->rc = SQLITE_OK;
   op->os_error = 0;
   op->transferred = op->bytes;
@@ -306,6 +311,35 @@ static avfs_op *io_wait(uint32_t timeout_ms) {
     complete_write(op);
   }
   op->file->in_flight--;
+}
+
+static int has_queued(void *arg) {
+  (void)arg;
+  return queued > 0;
+}
+
+static avfs_op *io_wait(uint32_t timeout_ms) {
+  uint64_t until = timeout_ms == AVFS_FOREVER ? SIM_NEVER
+                                              : sim_now_ns + (uint64_t)timeout_ms * 1000000;
+  avfs_op *op;
+  uint32_t i;
+  no_lock_held("wait");
+  pool |= 1u << sim_thread_number();
+  if (!sim_wait(has_queued, NULL, until, "a completion")) return NULL;
+  i = sim_below(&sim_fate, queued);
+  op = queue[i];
+  queue[i] = queue[--queued];
+  complete(op);
+  return op;
+}
+
+static avfs_op *io_ready(void) {
+  avfs_op *op = NULL;
+  if (ready_count > 0) {
+    uint32_t i = sim_below(&sim_fate, ready_count);
+    op = ready[i];
+    ready[i] = ready[--ready_count];
+  }
   return op;
 }
 
@@ -351,8 +385,22 @@ static uint64_t io_now(void) { return sim_now_ns; }
 static uint32_t io_error(void) { return last_error; }
 
 const avfs_io sim_io = {
-    io_start, io_open, io_close, io_remove, io_identity, io_is_local, io_read, io_write,
-    io_flush, io_size, io_resize, io_post, io_wait, io_now, io_error,
+    .start = io_start,
+    .open = io_open,
+    .close = io_close,
+    .remove = io_remove,
+    .identity = io_identity,
+    .is_local = io_is_local,
+    .read = io_read,
+    .write = io_write,
+    .flush = io_flush,
+    .size = io_size,
+    .resize = io_resize,
+    .post = io_post,
+    .ready = io_ready,
+    .wait = io_wait,
+    .now_ns = io_now,
+    .os_error = io_error,
 };
 
 const char *avfs_os_error_text(uint32_t os_error) {

@@ -64,6 +64,8 @@ void sim_thread(const char *name, void (*run)(void *arg), void *arg) {
   thread_count++;
 }
 
+int sim_thread_number(void) { return (int)(running - threads); }
+
 static void thread_main(void) {
   running->run(running->arg);
   running->ended = 1;

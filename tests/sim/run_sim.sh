@@ -1,0 +1,10 @@
+#!/bin/bash
+# Builds the simulation and runs a sample: SIM_IMAGES distinct crash images or
+# SIM_SECONDS seconds, whichever comes first. Arguments go to sim: see sim.c.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+"$here/build.sh"
+if [ $# = 0 ]; then
+  set -- --images "${SIM_IMAGES:-50000}" --seconds "${SIM_SECONDS:-90}" --seed "${SIM_SEED:-1}"
+fi
+exec "$here/../../build/sim/sim" "$@"
