@@ -489,6 +489,19 @@ static void check_leftovers(void) {
   if (journal->live.size > 0 && journal->live.data[0] != 0) sim_fail("a valid journal is left behind");
 }
 
+/* The file is as long as its header says: a shorter batch has cut it. */
+static void check_length(sqlite3 *db) {
+  sqlite3_stmt *s = NULL;
+  const sim_file *f = sim_disk_find(&run.disk, database);
+  if (sqlite3_prepare_v2(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+                         -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW &&
+      f != NULL && (uint64_t)sqlite3_column_int64(s, 0) != f->live.size) {
+    sim_fail("at the end the file has %llu bytes, and its header says %lld",
+             (unsigned long long)f->live.size, (long long)sqlite3_column_int64(s, 0));
+  }
+  sqlite3_finalize(s);
+}
+
 static void final_checks(void) {
   sqlite3 *db = NULL;
   uint64_t h = 0;
@@ -519,6 +532,7 @@ static void final_checks(void) {
       sim_content(db, &h) != SQLITE_OK) {
     sim_fail("stock SQLite cannot read the file at the end: %s", sqlite3_errmsg(db));
   }
+  check_length(db);
   sqlite3_close(db);
   sim_frozen--;
   if (h != sim_commits.state[sim_commits.count - 1]) {
