@@ -18,7 +18,7 @@
  * takes the file back. SQLite's own virtual journal serves its ROLLBACK and
  * savepoints only; so this works in every journal_mode, MEMORY and OFF included.
  *
- *   NOT --spill--> OPEN --PHASETWO: last batch, in the background--> NOT
+ *   NOT --spill--> OPEN --SYNC: all flushed, PHASETWO: the journal is ended--> NOT
  *                   |  \--discard: undo from the batch's journal --> NOT
  *                   `--SYNC(super): all flushed--> DECIDED
  *                        the super-journal's deletion commits:
@@ -97,7 +97,10 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
     if (s->super == NULL) return SQLITE_IOERR_NOMEM;
     memcpy(s->super, super, n);
   }
-  rc = avfs_transaction_spill(c, 1, super != NULL, s->super);
+  /* Flushed, although the last batch flushes too: the pages of earlier segments are
+   * in memory no longer, so a flush that fails there could not be made good. Here
+   * the commit is refused, and undone. */
+  rc = avfs_transaction_spill(c, 1, 1, s->super);
   if (rc == SQLITE_OK && super != NULL) s->through = AVFS_THROUGH_DECIDED;
   return rc;
 }
