@@ -527,9 +527,14 @@ int avfs_batch_undo(avfs_batch *b) {
 int avfs_batch_remove_journal(avfs_batch *b) {
   int rc = SQLITE_OK;
   assert(!b->valid);
-  if (b->journal != NULL) rc = b->io->remove(b->journal);
+  if (b->journal != NULL) {
+    (void)b->io->resize(b->journal, 0);   /* in case the name stays */
+    rc = b->io->remove(b->journal);
+  }
   b->journal = NULL;
-  return rc;
+  /* A stock connection in PERSIST or TRUNCATE mode keeps it open, as it would its
+   * own: void, it does no harm. */
+  return rc == SQLITE_BUSY ? SQLITE_OK : rc;
 }
 
 void avfs_batch_abandon(avfs_batch *b) {

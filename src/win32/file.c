@@ -9,6 +9,7 @@
 struct avfs_file {
   HANDLE handle;   /* bound to the port */
   int quiet;       /* success at once makes no packet */
+  WCHAR *path;     /* for remove() */
 };
 
 /* Disk-full is a code of its own, since an application can do something about
@@ -72,9 +73,10 @@ static int file_open(const char *path, int how, avfs_file **file_out) {
   DWORD error = 0;
   *file_out = NULL;
   if (f == NULL || w == NULL) goto fail;
-  /* DELETE access lets remove() delete through this handle. No
-   * FILE_SHARE_DELETE: while a store lives, its files stay. */
-  h = CreateFileW(w, GENERIC_READ | GENERIC_WRITE | (how == AVFS_OPEN_CREATE ? DELETE : 0),
+  /* No FILE_SHARE_DELETE: while a store lives, its files stay. And no DELETE access,
+   * though the journal will be deleted: a stock connection in journal_mode PERSIST
+   * or TRUNCATE keeps its handle of it, which shares reading and writing only. */
+  h = CreateFileW(w, GENERIC_READ | GENERIC_WRITE,
                   FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                   how == AVFS_OPEN_CREATE ? OPEN_ALWAYS : OPEN_EXISTING,
                   FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED, NULL);
@@ -89,7 +91,7 @@ static int file_open(const char *path, int how, avfs_file **file_out) {
     goto fail;
   }
   f->handle = h;
-  avfs_free(w);
+  f->path = w;
   *file_out = f;
   return SQLITE_OK;
 fail:
@@ -102,16 +104,21 @@ fail:
 
 static void file_close(avfs_file *f) {
   CloseHandle(f->handle);
+  avfs_free(f->path);
   avfs_free(f);
 }
 
 static int file_remove(avfs_file *f) {
-  FILE_DISPOSITION_INFO gone = {TRUE};
-  BOOL ok = SetFileInformationByHandle(f->handle, FileDispositionInfo, &gone, sizeof gone);
-  DWORD error = ok ? 0 : GetLastError();
-  file_close(f);
+  BOOL ok;
+  DWORD error;
+  CloseHandle(f->handle);
+  ok = DeleteFileW(f->path);
+  error = ok ? 0 : GetLastError();
+  avfs_free(f->path);
+  avfs_free(f);
   SetLastError(error);
-  return ok ? SQLITE_OK : SQLITE_IOERR_DELETE;
+  if (ok || error == ERROR_FILE_NOT_FOUND) return SQLITE_OK;
+  return error == ERROR_SHARING_VIOLATION ? SQLITE_BUSY : SQLITE_IOERR_DELETE;
 }
 
 static int file_identity(avfs_file *f, avfs_identity *id_out) {

@@ -66,7 +66,8 @@ struct avfs_io {
    * may read and write the file while it is open, but not delete it. */
   int (*open)(const char *path, int how, avfs_file **file_out);
   void (*close)(avfs_file *f);
-  /* Deletes the file and closes f, whatever the answer. */
+  /* Deletes the file and closes f, whatever the answer; SQLITE_BUSY: another program
+   * has it open. */
   int (*remove)(avfs_file *f);
   int (*identity)(avfs_file *f, avfs_identity *id_out);
   /* 1 when the volume is on this machine, 0 when it is reached by network. */
