@@ -21,12 +21,16 @@
   SUITE(virtual_journal) \
   SUITE(batch_journal) \
   SUITE(page_writer)   \
+  SUITE(batch)         \
+  SUITE(scheduler)     \
+  SUITE(io)            \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)
 
 /* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
 #define ROLES  \
+  ROLE(scheduler_turns) \
   ROLE(echo)   \
   ROLE(sleep)  \
   ROLE(sql)    \

@@ -299,6 +299,16 @@ bool fake_io_complete(void) {
   return true;
 }
 
+static void not_called(avfs_op *op) { (void)op; }
+
+void fake_io_abandon(void) {
+  while (queued > 0) {
+    struct queued q = queue[--queued];
+    q.op->done = not_called;
+    if (rng_below(2) == 0) perform(q);
+  }
+}
+
 static uint64_t fake_now_ns(void) { return fake.calls; }
 
 static uint32_t fake_os_error(void) { return ERROR_OF_DEVICE; }

@@ -86,6 +86,9 @@ avfs_file *fake_io_file(const char *path);
 void fake_io_put(const char *path, const void *p, uint64_t n);
 /* Completes one operation in flight, any one, and calls its done. False: none. */
 bool fake_io_complete(void);
+/* The threads are gone, and with them what was in flight: each operation has been
+ * performed or not, and done is never called. */
+void fake_io_abandon(void);
 bool fake_io_in_flight(const avfs_file *f);
 /* What the medium may hold of f if the power fails now: the durable image, and of
  * what is pending and in flight some, torn at sectors of 512. */

@@ -1,0 +1,408 @@
+/* test_io.c: the seam's contract (win32/io.h), held by the machine's own table.
+ *
+ * The pool of engine/scheduler.c takes the completions, as it does in the product;
+ * `done` sets an event that the test waits for.
+ */
+#include "../harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <windows.h>
+
+#include "engine/scheduler.h"
+#include "vfs/sql_tools.h"
+#include "win32/io.h"
+
+static const avfs_io *const io = &avfs_io_win32;
+
+static int set_up(void) {
+  (void)sql_vfs();
+  return avfs_engine_start(io);
+}
+
+/* Wine lets a write pass where another handle has locked the range. */
+static bool is_wine(void) {
+  return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
+}
+
+static wchar_t *wide(const char *utf8, wchar_t *buffer, int n) {
+  if (MultiByteToWideChar(CP_UTF8, 0, utf8, -1, buffer, n) == 0) buffer[0] = 0;
+  return buffer;
+}
+
+/* ---- one operation -------------------------------------------------------------- */
+
+typedef struct waited {
+  avfs_op op;
+  HANDLE event;
+  volatile LONG done;
+} waited;
+
+static void op_done(avfs_op *op) {
+  waited *w = (waited *)op;
+  InterlockedIncrement(&w->done);
+  SetEvent(w->event);
+}
+
+static void begin(waited *w, void (*how)(avfs_op *), avfs_file *f, void *p, uint32_t n,
+                  uint64_t offset) {
+  memset(w, 0, sizeof *w);
+  w->event = CreateEventA(NULL, TRUE, FALSE, NULL);
+  w->op.file = f;
+  w->op.data = p;
+  w->op.bytes = n;
+  w->op.offset = offset;
+  w->op.done = op_done;
+  w->op.rc = -1;
+  how(&w->op);
+}
+
+static int end(waited *w) {
+  WaitForSingleObject(w->event, INFINITE);
+  CloseHandle(w->event);
+  CHECK_EQ(w->done, 1);
+  return w->op.rc;
+}
+
+static int transfer(void (*how)(avfs_op *), avfs_file *f, void *p, uint32_t n, uint64_t offset,
+                    uint32_t *transferred_out) {
+  waited w;
+  begin(&w, how, f, p, n, offset);
+  int rc = end(&w);
+  if (transferred_out != NULL) *transferred_out = w.op.transferred;
+  return rc;
+}
+
+static avfs_file *open_new(const char *path) {
+  avfs_file *f = NULL;
+  CHECK_EQ(io->open(path, AVFS_OPEN_CREATE, &f), SQLITE_OK);
+  return f;
+}
+
+static uint64_t size_of(avfs_file *f) {
+  uint64_t n = 1;
+  CHECK_EQ(io->size(f, &n), SQLITE_OK);
+  return n;
+}
+
+/* ---- reading and writing ------------------------------------------------------------ */
+
+static void a_read_past_the_end_transfers_fewer_bytes(void) {
+  unsigned char p[100];
+  uint32_t n = 7;
+  avfs_file *f = open_new(scratch_path("short.bin"));
+  if (f == NULL) return;
+  CHECK_EQ(transfer(io->read, f, p, sizeof p, 0, &n), SQLITE_OK);   /* an empty file */
+  CHECK_EQ(n, 0);
+  sql_noise(1, p, sizeof p);
+  CHECK_EQ(transfer(io->write, f, p, 60, 0, &n), SQLITE_OK);
+  CHECK_EQ(n, 60);
+  unsigned char got[100];
+  memset(got, 0x77, sizeof got);
+  CHECK_EQ(transfer(io->read, f, got, sizeof got, 10, &n), SQLITE_OK);
+  CHECK_EQ(n, 50);
+  CHECK_MEM_EQ(got, p + 10, 50);
+  CHECK_EQ(got[50], 0x77);
+  CHECK_EQ(transfer(io->read, f, got, 1, 60, &n), SQLITE_OK);   /* at the end, and behind */
+  CHECK_EQ(n, 0);
+  CHECK_EQ(transfer(io->read, f, got, 10, UINT64_C(1) << 40, &n), SQLITE_OK);
+  CHECK_EQ(n, 0);
+  io->close(f);
+}
+
+static void many_operations_in_flight_each_end_once(void) {
+  enum { N = 200, BYTES = 4096 };
+  static unsigned char bytes[N][BYTES], got[N][BYTES];
+  static waited w[N];
+  avfs_file *f = open_new(scratch_path("many.bin"));
+  if (f == NULL) return;
+  CHECK_EQ(io->resize(f, N * BYTES), SQLITE_OK);
+  for (int i = 0; i < N; i++) {
+    sql_noise((uint64_t)i + 1, bytes[i], BYTES);
+    begin(&w[i], io->write, f, bytes[i], BYTES, (uint64_t)i * BYTES);
+  }
+  for (int i = 0; i < N; i++) {
+    CHECK_EQ(end(&w[i]), SQLITE_OK);
+    CHECK_EQ(w[i].op.transferred, BYTES);
+    CHECK_EQ(w[i].op.os_error, 0);
+  }
+  CHECK_EQ(io->flush(f), SQLITE_OK);
+  for (int i = 0; i < N; i++) begin(&w[i], io->read, f, got[i], BYTES, (uint64_t)i * BYTES);
+  for (int i = 0; i < N; i++) CHECK_EQ(end(&w[i]), SQLITE_OK);
+  CHECK_MEM_EQ(got, bytes, sizeof bytes);
+  /* A second completion would have come by now: these went through the same port. */
+  for (int i = 0; i < N; i++) CHECK_EQ(w[i].done, 1);
+  io->close(f);
+}
+
+static void an_operation_that_cannot_start_reports_by_done(void) {
+  unsigned char p[16] = {0};
+  waited w;
+  avfs_file *f = open_new(scratch_path("bad.bin"));
+  if (f == NULL) return;
+  begin(&w, io->write, f, p, sizeof p, UINT64_C(1) << 63);   /* no file is so long */
+  CHECK((end(&w) & 0xff) == SQLITE_IOERR || (w.op.rc & 0xff) == SQLITE_FULL);
+  CHECK(w.op.os_error != 0);
+  CHECK_EQ(size_of(f), 0);
+  io->close(f);
+}
+
+static void a_write_to_a_locked_range_fails_by_done(void) {
+  const char *path = scratch_path("locked.bin");
+  unsigned char p[64] = {1, 2, 3};
+  wchar_t w_path[1024];
+  waited w;
+  avfs_file *f = open_new(path);
+  if (f == NULL) return;
+  CHECK_EQ(io->resize(f, 4096), SQLITE_OK);
+  HANDLE other = CreateFileW(wide(path, w_path, 1024), GENERIC_READ | GENERIC_WRITE,
+                             FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                             OPEN_EXISTING, 0, NULL);
+  OVERLAPPED at;
+  memset(&at, 0, sizeof at);
+  at.Offset = 1000;
+  CHECK(LockFileEx(other, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 512, 0, &at));
+  begin(&w, io->write, f, p, sizeof p, 980);
+  if (is_wine()) {
+    CHECK_EQ(end(&w), SQLITE_OK);   /* why page_writer's test looks at offsets */
+  } else {
+    CHECK_EQ(end(&w), SQLITE_IOERR_WRITE);
+    CHECK_EQ(w.op.os_error, ERROR_LOCK_VIOLATION);
+  }
+  CHECK_EQ(transfer(io->write, f, p, sizeof p, 1512, NULL), SQLITE_OK);
+  CloseHandle(other);
+  io->close(f);
+}
+
+static void a_post_completes_without_io(void) {
+  waited w;
+  begin(&w, io->post, NULL, NULL, 0, 0);
+  CHECK_EQ(end(&w), SQLITE_OK);
+  CHECK_EQ(w.op.os_error, 0);
+  CHECK_EQ(w.op.transferred, 0);
+}
+
+/* ---- opening and removing --------------------------------------------------------------- */
+
+static void a_missing_file_cannot_be_opened_but_created(void) {
+  const char *path = scratch_path("missing.bin");
+  avfs_file *f = (avfs_file *)(void *)&f;
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_CANTOPEN);
+  CHECK_EQ(io->os_error(), ERROR_FILE_NOT_FOUND);
+  CHECK(f == NULL);
+  CHECK(!sql_file_exists(path));
+  f = open_new(path);
+  CHECK(sql_file_exists(path));
+  if (f != NULL) io->close(f);
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
+  if (f != NULL) io->close(f);
+}
+
+static void a_missing_folder_and_bad_utf8_cannot_be_opened(void) {
+  char path[600];
+  avfs_file *f = NULL;
+  snprintf(path, sizeof path, "%s\\inside.bin", scratch_path("nowhere"));
+  CHECK_EQ(io->open(path, AVFS_OPEN_CREATE, &f), SQLITE_CANTOPEN);
+  CHECK_EQ(io->os_error(), ERROR_PATH_NOT_FOUND);
+  snprintf(path, sizeof path, "%s\xff\xfe", scratch_path("bad"));
+  CHECK(io->open(path, AVFS_OPEN_CREATE, &f) != SQLITE_OK);
+  CHECK(f == NULL);
+}
+
+static void an_open_file_is_shared_but_not_deleted(void) {
+  const char *path = scratch_path("shared.bin");
+  wchar_t w[1024];
+  avfs_file *f = open_new(path), *second = NULL;
+  if (f == NULL) return;
+  io->close(f);
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &second), SQLITE_OK);
+  CHECK(!DeleteFileW(wide(path, w, 1024)));
+  CHECK_EQ(GetLastError(), ERROR_SHARING_VIOLATION);
+  if (second != NULL) io->close(second);
+  if (f != NULL) io->close(f);
+  CHECK(DeleteFileW(wide(path, w, 1024)));
+}
+
+static void a_removed_file_is_gone_at_once(void) {
+  const char *path = scratch_path("removed.bin");
+  for (int i = 0; i < 3; i++) {
+    avfs_file *f = open_new(path);
+    if (f == NULL) return;
+    CHECK_EQ(transfer(io->write, f, (void *)(uintptr_t) "abc", 3, 0, NULL), SQLITE_OK);
+    CHECK_EQ(io->remove(f), SQLITE_OK);
+    CHECK(!sql_file_exists(path));
+  }
+}
+
+/* A database, say: only what was opened with CREATE can be removed. */
+static void a_file_that_cannot_be_removed_is_closed(void) {
+  const char *path = scratch_path("kept.bin");
+  wchar_t w[1024];
+  avfs_file *f = open_new(path);
+  if (f == NULL) return;
+  io->close(f);
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
+  if (f != NULL) CHECK_EQ(io->remove(f), SQLITE_IOERR_DELETE);
+  CHECK(sql_file_exists(path));
+  CHECK(DeleteFileW(wide(path, w, 1024)));   /* nobody holds it any more */
+}
+
+/* ---- size ---------------------------------------------------------------------------------- */
+
+static void resizing_grows_with_zeros_and_shrinks(void) {
+  static unsigned char p[20000], got[20000];
+  avfs_file *f = open_new(scratch_path("size.bin"));
+  if (f == NULL) return;
+  memset(p, 0xaa, sizeof p);
+  CHECK_EQ(size_of(f), 0);
+  CHECK_EQ(transfer(io->write, f, p, sizeof p, 0, NULL), SQLITE_OK);
+  CHECK_EQ(io->resize(f, 5000), SQLITE_OK);
+  CHECK_EQ(size_of(f), 5000);
+  CHECK_EQ(io->resize(f, sizeof p), SQLITE_OK);
+  CHECK_EQ(size_of(f), sizeof p);
+  memset(p + 5000, 0, sizeof p - 5000);
+  CHECK_EQ(transfer(io->read, f, got, sizeof got, 0, NULL), SQLITE_OK);
+  CHECK_MEM_EQ(got, p, sizeof p);   /* what was cut off does not come back */
+  CHECK_EQ(io->resize(f, 0), SQLITE_OK);
+  CHECK_EQ(size_of(f), 0);
+  CHECK_EQ(io->flush(f), SQLITE_OK);
+  io->close(f);
+}
+
+static void shrinking_a_mapped_file_counts_as_done(void) {
+  const char *path = scratch_path("mapped.bin");
+  wchar_t w[1024];
+  avfs_file *f = open_new(path);
+  if (f == NULL) return;
+  CHECK_EQ(io->resize(f, 100000), SQLITE_OK);
+  HANDLE h = CreateFileW(wide(path, w, 1024), GENERIC_READ,
+                         FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+                         OPEN_EXISTING, 0, NULL);
+  HANDLE mapping = CreateFileMappingW(h, NULL, PAGE_READONLY, 0, 0, NULL);
+  void *view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
+  CHECK(view != NULL);
+  CHECK_EQ(io->resize(f, 4096), SQLITE_OK);
+  CHECK_EQ(size_of(f), 100000);
+  UnmapViewOfFile(view);
+  CloseHandle(mapping);
+  CloseHandle(h);
+  CHECK_EQ(io->resize(f, 4096), SQLITE_OK);
+  CHECK_EQ(size_of(f), 4096);
+  io->close(f);
+}
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+static bool same_identity(const char *a, const char *b) {
+  avfs_file *fa = NULL, *fb = NULL;
+  avfs_identity ia, ib;
+  memset(&ia, 1, sizeof ia);
+  memset(&ib, 2, sizeof ib);
+  CHECK_EQ(io->open(a, AVFS_OPEN_EXISTING, &fa), SQLITE_OK);
+  CHECK_EQ(io->open(b, AVFS_OPEN_EXISTING, &fb), SQLITE_OK);
+  if (fa == NULL || fb == NULL) return false;
+  CHECK_EQ(io->identity(fa, &ia), SQLITE_OK);
+  CHECK_EQ(io->identity(fb, &ib), SQLITE_OK);
+  CHECK(io->is_local(fa));
+  io->close(fa);
+  io->close(fb);
+  return ia.volume == ib.volume && ia.index_high == ib.index_high && ia.index_low == ib.index_low;
+}
+
+static void a_file_has_one_identity_by_whatever_path(void) {
+  const char *path = scratch_path("Name.bin"), *other = scratch_path("other.bin");
+  char twin[600], dots[600], upper[600];
+  wchar_t w_path[1024], w_twin[1024];
+  avfs_file *f = open_new(path);
+  if (f != NULL) io->close(f);
+  f = open_new(other);
+  if (f != NULL) io->close(f);
+  const char *name = strrchr(path, '\\');
+  snprintf(dots, sizeof dots, "%.*s\\.%s", (int)(name - path), path, name);
+  snprintf(upper, sizeof upper, "%.*s\\NAME.BIN", (int)(name - path), path);
+  snprintf(twin, sizeof twin, "%.*s\\twin.bin", (int)(name - path), path);
+  CHECK(CreateHardLinkW(wide(twin, w_twin, 1024), wide(path, w_path, 1024), NULL));
+  CHECK(same_identity(path, path));
+  CHECK(same_identity(path, dots));
+  CHECK(same_identity(path, upper));
+  CHECK(same_identity(path, twin));
+  CHECK(!same_identity(path, other));
+}
+
+/* Writes and reads back, and leaves nothing. */
+static void use_path(const char *path) {
+  unsigned char got[5] = {0};
+  avfs_file *f = open_new(path);
+  if (f == NULL) return;
+  CHECK_EQ(transfer(io->write, f, (void *)(uintptr_t) "hello", 5, 0, NULL), SQLITE_OK);
+  io->close(f);
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
+  if (f == NULL) return;
+  CHECK_EQ(transfer(io->read, f, got, 5, 0, NULL), SQLITE_OK);
+  CHECK_MEM_EQ(got, "hello", 5);
+  io->close(f);
+}
+
+static void names_may_have_any_letters(void) {
+  static const char *const names[] = {"gr\xc3\xbc\xc3\x9f""e.bin", "\xe6\x97\xa5\xe6\x9c\xac.bin",
+                                      "\xf0\x9f\x97\x84.bin", "two words.bin"};
+  for (int i = 0; i < 4; i++) {
+    char path[600];
+    snprintf(path, sizeof path, "%.*s%s", (int)(strlen(scratch_path("x")) - 1), scratch_path("x"),
+             names[i]);
+    use_path(path);
+    CHECK(sql_file_exists(path));
+  }
+}
+
+/* Folder in folder until the path has 259, 260, 261 ... characters, and 500. */
+static void a_path_may_have_more_than_260_characters(void) {
+  static const int lengths[] = {255, 258, 259, 260, 261, 300, 500};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    char path[1200], prefixed[1300];
+    wchar_t w[1400];
+    const char *base = scratch_path("");
+    snprintf(path, sizeof path, "%s", base);
+    while ((int)strlen(path) + 60 < lengths[i]) {
+      strcat(path, "folder-with-a-name-of-forty-characters--");
+      snprintf(prefixed, sizeof prefixed, "\\\\?\\%s", path);
+      CHECK(CreateDirectoryW(wide(prefixed, w, 1400), NULL));
+      strcat(path, "\\");
+    }
+    while ((int)strlen(path) < lengths[i]) strcat(path, "f");
+    CHECK_EQ(strlen(path), lengths[i]);
+    use_path(path);
+  }
+}
+
+static void the_clock_does_not_go_back(void) {
+  uint64_t last = io->now_ns();
+  for (int i = 0; i < 10000; i++) {
+    uint64_t now = io->now_ns();
+    if (!CHECK(now >= last)) return;
+    last = now;
+  }
+}
+
+void suite_io(void) {
+  CU_pSuite suite = CU_add_suite("io", set_up, NULL);
+  ADD_TEST(suite, a_read_past_the_end_transfers_fewer_bytes);
+  ADD_TEST(suite, many_operations_in_flight_each_end_once);
+  ADD_TEST(suite, an_operation_that_cannot_start_reports_by_done);
+  ADD_TEST(suite, a_write_to_a_locked_range_fails_by_done);
+  ADD_TEST(suite, a_post_completes_without_io);
+  ADD_TEST(suite, a_missing_file_cannot_be_opened_but_created);
+  ADD_TEST(suite, a_missing_folder_and_bad_utf8_cannot_be_opened);
+  ADD_TEST(suite, an_open_file_is_shared_but_not_deleted);
+  ADD_TEST(suite, a_removed_file_is_gone_at_once);
+  ADD_TEST(suite, a_file_that_cannot_be_removed_is_closed);
+  ADD_TEST(suite, resizing_grows_with_zeros_and_shrinks);
+  ADD_TEST(suite, shrinking_a_mapped_file_counts_as_done);
+  ADD_TEST(suite, a_file_has_one_identity_by_whatever_path);
+  ADD_TEST(suite, names_may_have_any_letters);
+  ADD_TEST(suite, a_path_may_have_more_than_260_characters);
+  ADD_TEST(suite, the_clock_does_not_go_back);
+}
