@@ -3,6 +3,7 @@
 
 #define SUITE(name) {#name, suite_##name, false},
 #define FAILS(name) {#name, suite_##name, true},
+#define SLOW(name) {#name, suite_##name, true},
 #define ROLE(name) {#name, role_##name},
 static const harness_suite suites[] = {SUITES{NULL, NULL, false}};
 static const harness_role roles[] = {ROLES{NULL, NULL}};

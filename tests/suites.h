@@ -4,13 +4,17 @@
 #define AVFS_TESTS_SUITES_H
 
 /* SUITE(name): void suite_name(void), run with all.
- * FAILS(name): fails on purpose; ./dev test runs it by name. */
+ * FAILS(name): fails on purpose; ./dev test runs it by name.
+ * SLOW(name): takes long or much disk; runs by name only. */
 #define SUITES         \
   SUITE(harness)       \
   SUITE(differential)  \
   SUITE(regressions)   \
   SUITE(threads)       \
   SUITE(bad_input)     \
+  SUITE(wal_handover)  \
+  SUITE(large_transaction) \
+  SLOW(large_2gib)     \
   SUITE(leaks)         \
   SUITE(loading)       \
   SUITE(kill)          \
@@ -36,6 +40,8 @@
   ROLE(sql)    \
   ROLE(stream) \
   ROLE(open_uri) \
+  ROLE(large) \
+  ROLE(two_databases) \
   ROLE(load_extension) \
   ROLE(register) \
   ROLE(unregister) \
@@ -43,11 +49,13 @@
 
 #define SUITE(name) void suite_##name(void);
 #define FAILS(name) void suite_##name(void);
+#define SLOW(name) void suite_##name(void);
 #define ROLE(name) int role_##name(int argc, char **argv);
 SUITES
 ROLES
 #undef SUITE
 #undef FAILS
+#undef SLOW
 #undef ROLE
 
 #endif

@@ -31,7 +31,8 @@ static void say_text(const char *what, const char *text) {
 
 static sqlite3 *open_on(const char *path, const char *vfs) {
   sqlite3 *db = NULL;
-  int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, vfs);
+  int rc = sqlite3_open_v2(path, &db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, vfs);
   say("open", rc);
   if (rc == SQLITE_OK) return db;
   say_text("message", sqlite3_errmsg(db));
@@ -60,7 +61,8 @@ static int say_mode(void *unused, int n, char **values, char **names) {
 static void use(const char *path, const char *vfs) {
   sqlite3 *db = open_on(path, vfs);
   if (db == NULL) return;
-  say("write", sqlite3_exec(db, "CREATE TABLE t(n); INSERT INTO t VALUES(1)", NULL, NULL, NULL));
+  say("write",
+      sqlite3_exec(db, "CREATE TABLE t(n); INSERT INTO t VALUES(1)", NULL, NULL, NULL));
   say_vfs_of(db);
   sqlite3_exec(db, "PRAGMA asyncvfs_status", say_mode, NULL, NULL);
   say("close", sqlite3_close(db));
@@ -71,7 +73,8 @@ int role_load_extension(int argc, char **argv) {
   char *message = NULL;
   sqlite3 *first = NULL;
   if (argc != 2) return 2;
-  const char *default_before = sqlite3_vfs_find(NULL) == NULL ? "" : sqlite3_vfs_find(NULL)->zName;
+  const char *default_before =
+      sqlite3_vfs_find(NULL) == NULL ? "" : sqlite3_vfs_find(NULL)->zName;
   sqlite3_open(":memory:", &first);
   sqlite3_enable_load_extension(first, 1);
   int rc = sqlite3_load_extension(first, argv[0], NULL, &message);
@@ -84,7 +87,8 @@ int role_load_extension(int argc, char **argv) {
   say("load again", sqlite3_load_extension(first, argv[0], NULL, NULL));
   say("close", sqlite3_close(first)); /* the extension stays loaded */
   say_text("found", sqlite3_vfs_find("asyncvfs") == NULL ? "no" : "yes");
-  say_text("default", strcmp(sqlite3_vfs_find(NULL)->zName, default_before) == 0 ? "same" : "other");
+  say_text("default",
+           strcmp(sqlite3_vfs_find(NULL)->zName, default_before) == 0 ? "same" : "other");
   use(argv[1], "asyncvfs");
   return 0;
 }
@@ -110,7 +114,8 @@ int role_unregister(int argc, char **argv) {
   say("register", asyncvfs_register(NULL, 0, NULL, 0));
   sqlite3 *db = open_on(argv[0], "asyncvfs");
   say("unregister", asyncvfs_unregister());
-  say("write", sqlite3_exec(db, "CREATE TABLE t(n); INSERT INTO t VALUES(1)", NULL, NULL, NULL));
+  say("write",
+      sqlite3_exec(db, "CREATE TABLE t(n); INSERT INTO t VALUES(1)", NULL, NULL, NULL));
   say("close", sqlite3_close(db));
   say("unregister", asyncvfs_unregister());
   say_text("found", sqlite3_vfs_find("asyncvfs") == NULL ? "no" : "yes");
@@ -143,8 +148,10 @@ static void expect(harness_child *child, const char *const *lines) {
       break;
     }
     if (strcmp(lines[i], "message*") == 0) {
-      if (strncmp(line, "message ", 8) != 0 || line[8] == 0) FAIL("no message: \"%s\"", line);
-      else snprintf(last_message, sizeof last_message, "%s", line + 8);
+      if (strncmp(line, "message ", 8) != 0 || line[8] == 0)
+        FAIL("no message: \"%s\"", line);
+      else
+        snprintf(last_message, sizeof last_message, "%s", line + 8);
       continue;
     }
     CHECK_STR_EQ(line, lines[i]);
@@ -172,7 +179,8 @@ static void load_extension_registers_and_leaves_the_default(void) {
 }
 
 static void load_extension_of_a_missing_file_says_so(void) {
-  harness_child *child = harness_spawn("load_extension", "nosuchvfs", scratch_path("loaded.db"), NULL);
+  harness_child *child =
+      harness_spawn("load_extension", "nosuchvfs", scratch_path("loaded.db"), NULL);
   EXPECT(child, "load 1", "message*", "load again 1", "close 0", "found no", "default same",
          "open 1", "message no such vfs: asyncvfs");
 }
@@ -185,8 +193,8 @@ static void register_twice_is_fine(void) {
 }
 
 static void unregister_waits_for_the_last_close(void) {
-  EXPECT(harness_spawn("unregister", scratch_path("unregistered.db"), NULL), "register 0", "open 0",
-         "unregister 5", "write 0", "close 0", "unregister 0", "found no");
+  EXPECT(harness_spawn("unregister", scratch_path("unregistered.db"), NULL), "register 0",
+         "open 0", "unregister 5", "write 0", "close 0", "unregister 0", "found no");
 }
 
 static void module_without_sqlite_is_refused_with_a_message(void) {
@@ -205,8 +213,8 @@ static void disabled_by_environment_passes_everything_through(void) {
 
 static void process_without_sqlite_gets_a_clear_error(void) {
   if (!has_dll()) return;
-  EXPECT(harness_spawn_program("no_sqlite.exe", NULL), "loaded", "sqlite3.dll no", "register 12",
-         "message*");
+  EXPECT(harness_spawn_program("no_sqlite.exe", NULL), "loaded", "sqlite3.dll no",
+         "register 12", "message*");
   CHECK(strstr(last_message, "SQLite") != NULL);
 }
 

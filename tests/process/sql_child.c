@@ -9,7 +9,7 @@
 #include "vfs/sql_tools.h"
 
 #define LINE_BYTES 4096
-#define ANSWER_MS 120000
+#define ANSWER_MS  120000
 
 /* ---------------------------------------------------- the child's side */
 
@@ -68,7 +68,8 @@ void sql_child_send(harness_child *child, const char *sql) {
 int sql_child_answer(harness_child *child, char *value, size_t value_bytes) {
   char line[LINE_BYTES];
   char *text = NULL;
-  if (!CHECK(harness_child_read_line(child, line, sizeof line, ANSWER_MS))) return SQL_CHILD_LOST;
+  if (!CHECK(harness_child_read_line(child, line, sizeof line, ANSWER_MS)))
+    return SQL_CHILD_LOST;
   int rc = (int)strtol(line, &text, 10);
   if (value != NULL) snprintf(value, value_bytes, "%s", *text == ' ' ? text + 1 : text);
   return rc;

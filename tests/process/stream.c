@@ -9,9 +9,9 @@
 
 #include "vfs/sql_tools.h"
 
-#define LINE_MS 60000
+#define LINE_MS          60000
 #define AIM_MICROSECONDS 300000
-#define BIG_ROW_BYTES 3000
+#define BIG_ROW_BYTES    3000
 
 /* ------------------------------------------------- what follows from i */
 
@@ -70,11 +70,12 @@ static int write_body(const stream *s, sqlite3 *db, int i) {
                      (long long)payload_seed(s, i), payload_bytes(s, i), changed_row(s, i),
                      deleted_row(s, i), i);
   if (rc != SQLITE_OK || !is_big(s, i)) return rc;
-  return sql_execf(db,
-                   "DELETE FROM big;"
-                   "WITH RECURSIVE k(j) AS (SELECT 1 UNION ALL SELECT j + 1 FROM k WHERE j < %d)"
-                   "INSERT INTO big SELECT j, noise(%lld + j, %d) FROM k",
-                   s->big_bytes / BIG_ROW_BYTES, (long long)payload_seed(s, i), BIG_ROW_BYTES);
+  return sql_execf(
+      db,
+      "DELETE FROM big;"
+      "WITH RECURSIVE k(j) AS (SELECT 1 UNION ALL SELECT j + 1 FROM k WHERE j < %d)"
+      "INSERT INTO big SELECT j, noise(%lld + j, %d) FROM k",
+      s->big_bytes / BIG_ROW_BYTES, (long long)payload_seed(s, i), BIG_ROW_BYTES);
 }
 
 /* Not in journal_mode=OFF, where stock SQLite cannot undo. */
@@ -164,7 +165,7 @@ int role_stream(int argc, char **argv) {
 harness_child *stream_start(const stream *s, const char *path) {
   char numbers[8][24];
   snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)s->seed);
-  const int values[] = {s->page_size, s->cache_size, s->flush_every,     s->big_every,
+  const int values[] = {s->page_size, s->cache_size,      s->flush_every, s->big_every,
                         s->big_bytes, s->max_queue_bytes, s->exclusive};
   for (int i = 0; i < 7; i++) snprintf(numbers[i + 1], sizeof numbers[0], "%d", values[i]);
   return harness_spawn("stream", s->vfs, s->journal_mode, numbers[0], numbers[1], numbers[2],
@@ -199,8 +200,10 @@ int stream_kill(const stream *s, const char *path, int lines, bool aimed) {
     if (!alive) FAIL("the writer ended by itself: %s", line);
     if (strncmp(line, "flushed ", 8) == 0) flushed = atoi(line + 8);
   }
-  if (aimed) spin(path, AIM_MICROSECONDS);
-  else spin(NULL, rng_below(4) == 0 ? rng_below(20000) : rng_below(1500));
+  if (aimed)
+    spin(path, AIM_MICROSECONDS);
+  else
+    spin(NULL, rng_below(4) == 0 ? rng_below(20000) : rng_below(1500));
   harness_child_kill(child);
   /* What it had said before it died counts as well. */
   while (harness_child_read_line(child, line, sizeof line, LINE_MS)) {
@@ -241,9 +244,10 @@ static bool verify_rows(const stream *s, sqlite3 *db, int n, const char *what) {
     seen++;
     if (id < 1 || id > n || writer[id] == 0) {
       ok = FAIL("%s: row %lld is not in the state after %d commits", what, (long long)id, n);
-    } else if (!payload_is(statement, payload_seed(s, writer[id]), payload_bytes(s, writer[id]))) {
-      ok = FAIL("%s: row %lld is not what commit %d wrote (state after %d)", what, (long long)id,
-                writer[id], n);
+    } else if (!payload_is(statement, payload_seed(s, writer[id]),
+                           payload_bytes(s, writer[id]))) {
+      ok = FAIL("%s: row %lld is not what commit %d wrote (state after %d)", what,
+                (long long)id, writer[id], n);
     }
   }
   if (ok && seen != expected) {

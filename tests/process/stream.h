@@ -25,12 +25,12 @@ typedef struct stream {
   const char *journal_mode;
   uint64_t seed;
   int page_size;
-  int cache_size;     /* 5 makes most transactions spill */
-  int flush_every;    /* about; 0: never */
-  int big_every;      /* 0: never */
-  int big_bytes;      /* of the table `big` */
-  int max_queue_bytes;/* 0: the default */
-  bool exclusive;     /* locking_mode=EXCLUSIVE */
+  int cache_size;      /* 5 makes most transactions spill */
+  int flush_every;     /* about; 0: never */
+  int big_every;       /* 0: never */
+  int big_bytes;       /* of the table `big` */
+  int max_queue_bytes; /* 0: the default */
+  bool exclusive;      /* locking_mode=EXCLUSIVE */
 } stream;
 
 harness_child *stream_start(const stream *s, const char *path);

@@ -16,7 +16,7 @@
 #include "vfs/sql_tools.h"
 
 #define MOST_KILLS 200
-#define ROUNDS 12
+#define ROUNDS     12
 
 static const char *const modes[] = {"DELETE", "PERSIST", "TRUNCATE", "MEMORY", "OFF"};
 
@@ -97,7 +97,8 @@ static void both_at_once_recover_the_same_prefix(void) {
 /* A database with content, of which `warm` has every page in its cache and on
  * which it holds no lock; then a writer is killed in mid-batch. False, with a
  * failed check, if that does not come about. */
-static bool leave_hot_journal_under(const stream *s, const char *path, harness_child **warm_out) {
+static bool leave_hot_journal_under(const stream *s, const char *path,
+                                    harness_child **warm_out) {
   enum { PREPARED = 40 };
   for (int i = 0; i < MOST_KILLS; i++) {
     if (!CHECK(sql_delete_database(path))) return false;
@@ -154,8 +155,12 @@ static void warm_caches(bool ours_first) {
   }
 }
 
-static void warm_stock_process_rolls_back_itself(void) { warm_caches(false); }
-static void warm_stock_process_notices_that_others_rolled_back(void) { warm_caches(true); }
+static void warm_stock_process_rolls_back_itself(void) {
+  warm_caches(false);
+}
+static void warm_stock_process_notices_that_others_rolled_back(void) {
+  warm_caches(true);
+}
 
 static int read_only_code(const char *path, const char *vfs) {
   char uri[600];

@@ -3,10 +3,10 @@
  *
  * A child writes the numbered commits of stream.h. The parent reads a random
  * number of its lines, spins for a random moment, or until it sees a hot
- * journal, and ends it by TerminateProcess. What it left is copied, and stock SQLite opens the copy:
- * it must hold the state after the first n commits for some n, all that was
- * reported flushed among them. Then the original is opened on the VFS under
- * test: the same n, and no file stays beside it.
+ * journal, and ends it by TerminateProcess. What it left is copied, and stock SQLite opens the
+ * copy: it must hold the state after the first n commits for some n, all that was reported
+ * flushed among them. Then the original is opened on the VFS under test: the same n, and no
+ * file stays beside it.
  *
  * The round's number picks journal_mode, page size, cache spills, transactions
  * beyond max_queue_bytes and locking_mode, so that each test here covers its
@@ -20,13 +20,13 @@
 #include "process/stream.h"
 #include "vfs/sql_tools.h"
 
-#define KILLS_PER_MODE 24
+#define KILLS_PER_MODE  24
 #define OVERSIZED_KILLS 24
 #define EXCLUSIVE_KILLS 12
 
 typedef struct tally {
   int kills;
-  int hot;        /* left a hot journal */
+  int hot; /* left a hot journal */
   int64_t commits;
 } tally;
 
@@ -44,7 +44,8 @@ static bool recovers(const stream *s, const char *path, int flushed, tally *t) {
   sql_close(db);
   if (recovered < 0) return false;
   if (recovered < flushed) {
-    return FAIL("%s: commit %d was flushed, stock SQLite recovers %d", what, flushed, recovered);
+    return FAIL("%s: commit %d was flushed, stock SQLite recovers %d", what, flushed,
+                recovered);
   }
   t->commits += recovered;
 
@@ -83,8 +84,8 @@ static bool kill_once(stream *s, int most_lines, tally *t) {
 }
 
 static void report(const tally *t) {
-  harness_print("    %d kills, %d with a hot journal, %lld commits recovered\n", t->kills, t->hot,
-                (long long)t->commits);
+  harness_print("    %d kills, %d with a hot journal, %lld commits recovered\n", t->kills,
+                t->hot, (long long)t->commits);
   CHECK(t->commits > 0);
 }
 
@@ -101,7 +102,9 @@ static void kill_in_mode(const char *mode) {
     stream s = {.journal_mode = mode,
                 .page_size = page_sizes[i % 6],
                 .cache_size = i % 4 == 1 ? 5 : 2000,
-                .flush_every = i % 3 == 0 ? 5 : i % 3 == 1 ? 40 : 400,
+                .flush_every = i % 3 == 0   ? 5
+                               : i % 3 == 1 ? 40
+                                            : 400,
                 .big_every = i % 2 == 0 ? 50 : 0,
                 .big_bytes = 90000};
     if (!kill_once(&s, i % 3 == 0 ? 120 : 25, &t)) break;
@@ -109,11 +112,21 @@ static void kill_in_mode(const char *mode) {
   report(&t);
 }
 
-static void delete_mode_recovers_a_prefix(void) { kill_in_mode("DELETE"); }
-static void truncate_mode_recovers_a_prefix(void) { kill_in_mode("TRUNCATE"); }
-static void persist_mode_recovers_a_prefix(void) { kill_in_mode("PERSIST"); }
-static void memory_mode_recovers_a_prefix(void) { kill_in_mode("MEMORY"); }
-static void off_mode_recovers_a_prefix(void) { kill_in_mode("OFF"); }
+static void delete_mode_recovers_a_prefix(void) {
+  kill_in_mode("DELETE");
+}
+static void truncate_mode_recovers_a_prefix(void) {
+  kill_in_mode("TRUNCATE");
+}
+static void persist_mode_recovers_a_prefix(void) {
+  kill_in_mode("PERSIST");
+}
+static void memory_mode_recovers_a_prefix(void) {
+  kill_in_mode("MEMORY");
+}
+static void off_mode_recovers_a_prefix(void) {
+  kill_in_mode("OFF");
+}
 
 /* Transactions of 2 MiB through a queue of 1 MiB: the write-through path. */
 static void oversized_transactions_recover_a_prefix(void) {

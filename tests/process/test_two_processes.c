@@ -36,13 +36,18 @@ static bool begin_pair(pair *p, const char *other_vfs) {
   return p->ours != NULL && p->other != NULL;
 }
 
-static void end_pair(pair *p) {
+static void end_pair_with_journal(pair *p) {
   sql_child_end(p->other);
   sql_close(p->ours);
-  if (sql_vfs_is_asyncvfs()) sql_check_nothing_beside(p->path);
+  CHECK(!sql_journal_is_hot(p->path));
   sqlite3 *stock = sql_open(p->path, SQL_STOCK_VFS);
   sql_check_integrity(stock, p->path);
   sql_close(stock);
+}
+
+static void end_pair(pair *p) {
+  end_pair_with_journal(p);
+  if (sql_vfs_is_asyncvfs()) sql_check_nothing_beside(p->path);
 }
 
 static void other_reads_drained_database_at_once(void) {
@@ -130,8 +135,10 @@ static void other_is_locked_out_or_up_to_date(void) {
     sql_child_send(p.other, writes ? "BEGIN IMMEDIATE" : "SELECT n FROM t");
     for (uint64_t i = rng_below(30); i > 0; i--) {
       rc = sql_execf(p.ours, "UPDATE t SET n = %d, pad = noise(%d, 3000)", n + 1, n);
-      if (rc == SQLITE_OK) n++;
-      else if ((rc & 0xff) != SQLITE_BUSY) CHECK_RC(p.ours, rc, SQLITE_OK);
+      if (rc == SQLITE_OK)
+        n++;
+      else if ((rc & 0xff) != SQLITE_BUSY)
+        CHECK_RC(p.ours, rc, SQLITE_OK);
     }
     char value[64];
     rc = sql_child_answer(p.other, value, sizeof value);
@@ -278,6 +285,33 @@ static void exclusive_locking_mode_keeps_the_other_out_until_it_ends(void) {
   end_pair(&p);
 }
 
+/* A stock connection in PERSIST or TRUNCATE keeps the -journal open, in a way
+ * that lets nobody delete it. */
+static void journal_held_open_by_another_is_no_obstacle(void) {
+  static const char *const modes[] = {"PERSIST", "TRUNCATE"};
+  for (int m = 0; m < 2; m++) {
+    pair p;
+    int rc;
+    int64_t n = 0;
+    char sql[60];
+    if (!begin_pair(&p, SQL_STOCK_VFS)) return;
+    snprintf(sql, sizeof sql, "PRAGMA journal_mode=%s", modes[m]);
+    sql_child_must(p.other, sql);
+    sql_must(p.ours, sql);
+    for (int i = 0; i < 10; i++, n += 2) {
+      sql_child_must(p.other, "UPDATE t SET n = n + 1"); /* its journal is open now */
+      CHECK_EQ(sql_int(p.ours, "SELECT n FROM t"), n + 1);
+      rc = sql_exec(p.ours, "UPDATE t SET n = n + 1");
+      if (!CHECK_RC(p.ours, rc, SQLITE_OK)) break;
+      must_drain(p.ours);
+      CHECK_EQ(sql_child_int(p.other, "SELECT n FROM t", &rc), n + 2);
+      CHECK_RC(NULL, rc, SQLITE_OK);
+    }
+    sql_child_must(p.other, ".close");
+    end_pair_with_journal(&p);
+  }
+}
+
 /* Two processes that both write behind, each with its own memory: every
  * increment survives. */
 static void two_asyncvfs_processes_lose_no_increment(void) {
@@ -318,5 +352,6 @@ void suite_two_processes(void) {
   ADD_TEST(suite, drain_is_busy_while_we_hold_a_lock);
   ADD_TEST(suite, closing_hands_over_at_once);
   ADD_TEST(suite, exclusive_locking_mode_keeps_the_other_out_until_it_ends);
+  ADD_TEST(suite, journal_held_open_by_another_is_no_obstacle);
   ADD_TEST(suite, two_asyncvfs_processes_lose_no_increment);
 }

@@ -210,20 +210,19 @@ static uint64_t hash_value(uint64_t hash, sqlite3_stmt *statement, int column) {
   int type = sqlite3_column_type(statement, column);
   hash = hash_bytes(hash, &type, sizeof type);
   switch (type) {
-    case SQLITE_INTEGER: {
-      int64_t value = sqlite3_column_int64(statement, column);
-      return hash_bytes(hash, &value, sizeof value);
-    }
-    case SQLITE_FLOAT: {
-      double value = sqlite3_column_double(statement, column);
-      return hash_bytes(hash, &value, sizeof value);
-    }
-    case SQLITE_NULL:
-      return hash;
-    default: {
-      const void *bytes = sqlite3_column_blob(statement, column);
-      return hash_bytes(hash, bytes, (size_t)sqlite3_column_bytes(statement, column));
-    }
+  case SQLITE_INTEGER: {
+    int64_t value = sqlite3_column_int64(statement, column);
+    return hash_bytes(hash, &value, sizeof value);
+  }
+  case SQLITE_FLOAT: {
+    double value = sqlite3_column_double(statement, column);
+    return hash_bytes(hash, &value, sizeof value);
+  }
+  case SQLITE_NULL: return hash;
+  default: {
+    const void *bytes = sqlite3_column_blob(statement, column);
+    return hash_bytes(hash, bytes, (size_t)sqlite3_column_bytes(statement, column));
+  }
   }
 }
 

@@ -38,7 +38,8 @@ static outcome work_on(const char *path, const char *vfs, int flags) {
     o.read = sql_try_int(db, "SELECT count(*) FROM sqlite_schema", &o.n);
     if (o.read == SQLITE_OK) sql_try_int(db, "SELECT n FROM t", &o.n);
     o.write = sql_exec(db, "BEGIN IMMEDIATE");
-    if (o.write == SQLITE_OK) o.write = sql_exec(db, "CREATE TABLE added(x); INSERT INTO added VALUES(1)");
+    if (o.write == SQLITE_OK)
+      o.write = sql_exec(db, "CREATE TABLE added(x); INSERT INTO added VALUES(1)");
     if (!sqlite3_get_autocommit(db)) o.commit = sql_exec(db, "COMMIT");
     CHECK_RC(NULL, sqlite3_close(db), SQLITE_OK);
     if (sql_try_open_flags(path, vfs, flags, &db) == SQLITE_OK) {
@@ -53,17 +54,18 @@ static outcome work_on(const char *path, const char *vfs, int flags) {
 }
 
 static void compare(const char *what, outcome stock, outcome ours) {
-  harness_print("    %-32s open %d, read %d, write %d, commit %d, again %d%s\n", what, stock.open,
-                stock.read, stock.write, stock.commit, stock.again,
+  harness_print("    %-32s open %d, read %d, write %d, commit %d, again %d%s\n", what,
+                stock.open, stock.read, stock.write, stock.commit, stock.again,
                 stock.journal_left ? ", journal stays" : "");
   if (stock.open != ours.open || stock.read != ours.read || stock.write != ours.write ||
       stock.commit != ours.commit || stock.again != ours.again || stock.n != ours.n ||
       stock.journal_left != ours.journal_left || stock.wal_left != ours.wal_left) {
-    FAIL("%s: open %d, read %d (n = %lld), write %d, commit %d, again %d, journal %d, wal %d; on "
+    FAIL("%s: open %d, read %d (n = %lld), write %d, commit %d, again %d, journal %d, wal %d; "
+         "on "
          "win32 %d, %d (%lld), %d, %d, %d, %d, %d",
          what, ours.open, ours.read, (long long)ours.n, ours.write, ours.commit, ours.again,
-         ours.journal_left, ours.wal_left, stock.open, stock.read, (long long)stock.n, stock.write,
-         stock.commit, stock.again, stock.journal_left, stock.wal_left);
+         ours.journal_left, ours.wal_left, stock.open, stock.read, (long long)stock.n,
+         stock.write, stock.commit, stock.again, stock.journal_left, stock.wal_left);
   }
 }
 
@@ -118,10 +120,18 @@ static void patch(const char *path, int64_t offset, const void *bytes, DWORD n) 
   CloseHandle(file);
 }
 
-static void noise_5(const char *path) { make_noise(path, 5); }
-static void noise_100(const char *path) { make_noise(path, 100); }
-static void noise_1000(const char *path) { make_noise(path, 1000); }
-static void noise_50000(const char *path) { make_noise(path, 50000); }
+static void noise_5(const char *path) {
+  make_noise(path, 5);
+}
+static void noise_100(const char *path) {
+  make_noise(path, 100);
+}
+static void noise_1000(const char *path) {
+  make_noise(path, 1000);
+}
+static void noise_50000(const char *path) {
+  make_noise(path, 50000);
+}
 
 static void noise_under_good_header(const char *path) {
   uint8_t header[100];
@@ -131,14 +141,34 @@ static void noise_under_good_header(const char *path) {
   patch(path, 0, header, sizeof header);
 }
 
-static void good(const char *path) { make_good(path); }
-static void cut_to_half_a_page(const char *path) { make_good(path); cut(path, 2000); }
-static void cut_within_a_page(const char *path) { make_good(path); cut(path, 4096 * 3 + 100); }
-static void cut_to_one_page(const char *path) { make_good(path); cut(path, 4096); }
-static void longer_than_its_header(const char *path) { make_good(path); cut(path, 4096 * 20 + 9); }
-static void zero_length(const char *path) { CHECK(sql_file_write(path, "", 0)); }
-static void nothing_there(const char *path) { (void)path; }
-static void a_directory(const char *path) { CHECK(CreateDirectoryA(path, NULL)); }
+static void good(const char *path) {
+  make_good(path);
+}
+static void cut_to_half_a_page(const char *path) {
+  make_good(path);
+  cut(path, 2000);
+}
+static void cut_within_a_page(const char *path) {
+  make_good(path);
+  cut(path, 4096 * 3 + 100);
+}
+static void cut_to_one_page(const char *path) {
+  make_good(path);
+  cut(path, 4096);
+}
+static void longer_than_its_header(const char *path) {
+  make_good(path);
+  cut(path, 4096 * 20 + 9);
+}
+static void zero_length(const char *path) {
+  CHECK(sql_file_write(path, "", 0));
+}
+static void nothing_there(const char *path) {
+  (void)path;
+}
+static void a_directory(const char *path) {
+  CHECK(CreateDirectoryA(path, NULL));
+}
 
 static void page_size_3(const char *path) {
   make_good(path);
@@ -206,10 +236,18 @@ static void journal_of(const char *path, size_t n) {
   make_noise(sql_beside(path, "-journal"), n);
 }
 
-static void noise_journal_4(const char *path) { journal_of(path, 4); }
-static void noise_journal_600(const char *path) { journal_of(path, 600); }
-static void noise_journal_20000(const char *path) { journal_of(path, 20000); }
-static void noise_journal_alone(const char *path) { make_noise(sql_beside(path, "-journal"), 600); }
+static void noise_journal_4(const char *path) {
+  journal_of(path, 4);
+}
+static void noise_journal_600(const char *path) {
+  journal_of(path, 600);
+}
+static void noise_journal_20000(const char *path) {
+  journal_of(path, 20000);
+}
+static void noise_journal_alone(const char *path) {
+  make_noise(sql_beside(path, "-journal"), 600);
+}
 
 static void journal_with_magic(const char *path) {
   static const uint8_t magic[] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
@@ -219,9 +257,8 @@ static void journal_with_magic(const char *path) {
 
 /* A whole header that promises records which are not there. */
 static void journal_with_header_only(const char *path) {
-  uint8_t bytes[512] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 3,
-                        1,    2,    3,    4,    0,    0,    0,    6,    0, 0, 2, 0,
-                        0,    0,    0x10, 0};
+  uint8_t bytes[512] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0, 0, 3, 1,    2,
+                        3,    4,    0,    0,    0,    6,    0,    0,    2, 0, 0, 0, 0x10, 0};
   make_good(path);
   CHECK(sql_file_write(sql_beside(path, "-journal"), bytes, sizeof bytes));
 }
@@ -286,7 +323,8 @@ static void same_path_on_both(const char *what, const char *name) {
   char our_path[1024];
   snprintf(stock_path, sizeof stock_path, "%s%s", scratch_path(""), name);
   snprintf(our_path, sizeof our_path, "%s%s", scratch_path(""), name);
-  compare(what, work_on(stock_path, SQL_STOCK_VFS, READWRITE), work_on(our_path, sql_vfs(), READWRITE));
+  compare(what, work_on(stock_path, SQL_STOCK_VFS, READWRITE),
+          work_on(our_path, sql_vfs(), READWRITE));
 }
 
 static void odd_paths_answer_as_on_win32(void) {
@@ -324,7 +362,8 @@ static void spellings_of_one_path_are_one_database(void) {
     if (*c == '\\') *c = '/';
   }
   size_t folder = (size_t)(strstr(path, "Spelling") - path);
-  snprintf(spelling[3], sizeof spelling[3], "%.*s.\\x\\..\\%s", (int)folder, path, path + folder);
+  snprintf(spelling[3], sizeof spelling[3], "%.*s.\\x\\..\\%s", (int)folder, path,
+           path + folder);
   sqlite3 *db[4];
   for (int i = 0; i < 4; i++) db[i] = sql_open(spelling[i], sql_vfs());
   sql_must(db[0], "CREATE TABLE t(n INT); INSERT INTO t VALUES(0)");
@@ -352,7 +391,8 @@ static const char *uri_of(const char *path, const char *parameters) {
 static void foreign_uri_parameters_are_let_through(void) {
   sqlite3 *db = NULL;
   const char *path = scratch_path("uri.db");
-  CHECK_RC(NULL, sql_try_open(uri_of(path, "nosuch=1&cache=private&psow=1"), sql_vfs(), &db), SQLITE_OK);
+  CHECK_RC(NULL, sql_try_open(uri_of(path, "nosuch=1&cache=private&psow=1"), sql_vfs(), &db),
+           SQLITE_OK);
   if (db != NULL) sql_must(db, "CREATE TABLE t(n)");
   sql_close(db);
   CHECK_RC(NULL, sql_try_open(uri_of(path, "vfs=nosuch"), sql_vfs(), &db), SQLITE_ERROR);
@@ -379,11 +419,14 @@ static void check_refused(const char *parameter, const char *value) {
   bool named = false;
   int rc = SQLITE_OK;
   snprintf(setting, sizeof setting, "%s=%s", parameter, value);
-  harness_child *child = harness_spawn("open_uri", uri_of(scratch_path("uri.db"), setting), NULL);
+  harness_child *child =
+      harness_spawn("open_uri", uri_of(scratch_path("uri.db"), setting), NULL);
   if (child == NULL) return;
   while (harness_child_read_line(child, line, sizeof line, 60000)) {
-    if (strncmp(line, "rc ", 3) == 0) rc = atoi(line + 3);
-    else if (strstr(line, parameter) != NULL) named = true;
+    if (strncmp(line, "rc ", 3) == 0)
+      rc = atoi(line + 3);
+    else if (strstr(line, parameter) != NULL)
+      named = true;
   }
   harness_child_free(child);
   if (rc == SQLITE_OK) FAIL("an open with %s succeeded", setting);
@@ -391,7 +434,8 @@ static void check_refused(const char *parameter, const char *value) {
 }
 
 static void malformed_uri_parameters_refuse_the_open_and_are_named(void) {
-  static const char *const values[] = {"abc", "", "-5", "12x", "1e3", "99999999999999999999999"};
+  static const char *const values[] = {"abc", "",    "-5",
+                                       "12x", "1e3", "99999999999999999999999"};
   if (!sql_vfs_is_asyncvfs()) return;
   for (int i = 0; i < 6; i++) {
     check_refused("max_lag_ms", values[i]);
@@ -449,7 +493,8 @@ static void malformed_pragma_values_are_refused_and_named(void) {
 }
 
 static void unknown_pragma_is_an_error_that_lists_the_known_ones(void) {
-  static const char *const known[] = {"flush", "drain", "status", "max_lag_ms", "max_queue_bytes"};
+  static const char *const known[] = {"flush", "drain", "status", "max_lag_ms",
+                                      "max_queue_bytes"};
   if (!sql_vfs_is_asyncvfs()) return;
   sqlite3 *db = sql_open(scratch_path("pragma.db"), sql_vfs());
   CHECK_RC(db, sql_exec(db, "PRAGMA asyncvfs_nosuch"), SQLITE_ERROR);

@@ -26,7 +26,7 @@
 #include "sql_tools.h"
 
 #define CONNECTIONS 3
-#define TABLES 4
+#define TABLES      4
 
 enum feature {
   CACHE_SPILLS = 1 << 0,
@@ -59,8 +59,8 @@ typedef struct program {
   bool failed;
   bool over; /* no more steps */
   bool verbose;
-  bool keeps_journal_open;    /* all connections in TRUNCATE or PERSIST */
-  bool off[CONNECTIONS];      /* in journal_mode=OFF */
+  bool keeps_journal_open; /* all connections in TRUNCATE or PERSIST */
+  bool off[CONNECTIONS];   /* in journal_mode=OFF */
   bool attached[CONNECTIONS];
   side sides[2]; /* win32, then the VFS under test */
 } program;
@@ -90,8 +90,8 @@ static const char *pick(program *p, const char *const *names, int n) {
   return names[below(p, n)];
 }
 
-#define PICK(p, ...)                                                                  \
-  pick(p, (const char *const[]){__VA_ARGS__},                                         \
+#define PICK(p, ...)                                                                           \
+  pick(p, (const char *const[]){__VA_ARGS__},                                                  \
        (int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)))
 
 /* ------------------------------------------------------------- comparisons */
@@ -106,12 +106,12 @@ static void compare(program *p, int c, const char *what, const answer *a, const 
   if (same || p->failed) return;
   p->failed = true;
   FAIL("TEST_PROGRAM=%llu, %s, step %d, connection %d: %.200s\n"
-          "    %-9s rc %d, %lld rows, hash %016llx, %lld changes, autocommit %d\n"
-          "    %-9s rc %d, %lld rows, hash %016llx, %lld changes, autocommit %d\n",
-          (unsigned long long)p->seed, p->theme, p->step, c, what, p->sides[0].vfs, a->rc,
-          (long long)a->rows, (unsigned long long)a->hash, (long long)a->changes, a->autocommit,
-          p->sides[1].vfs, b->rc, (long long)b->rows, (unsigned long long)b->hash,
-          (long long)b->changes, b->autocommit);
+       "    %-9s rc %d, %lld rows, hash %016llx, %lld changes, autocommit %d\n"
+       "    %-9s rc %d, %lld rows, hash %016llx, %lld changes, autocommit %d\n",
+       (unsigned long long)p->seed, p->theme, p->step, c, what, p->sides[0].vfs, a->rc,
+       (long long)a->rows, (unsigned long long)a->hash, (long long)a->changes, a->autocommit,
+       p->sides[1].vfs, b->rc, (long long)b->rows, (unsigned long long)b->hash,
+       (long long)b->changes, b->autocommit);
 }
 
 static void note_state(sqlite3 *db, answer *a) {
@@ -215,8 +215,10 @@ static void both_close(program *p, int c) {
 /* A table's name, now and then in the attached database or a temporary one. */
 static const char *table_of(program *p, int c, char *name, size_t n) {
   const char *schema = "main.";
-  if (p->attached[c] && one_in(p, 2)) schema = "aux1.";
-  else if (one_in(p, 12)) schema = "temp.";
+  if (p->attached[c] && one_in(p, 2))
+    schema = "aux1.";
+  else if (one_in(p, 12))
+    schema = "temp.";
   snprintf(name, n, "%st%d", schema, below(p, TABLES));
   return name;
 }
@@ -229,10 +231,10 @@ static const char *on_conflict(program *p, int c) {
 
 static int blob_bytes(program *p) {
   switch (below(p, 8)) {
-    case 0: return 0;
-    case 1: return below(p, 20000);
-    case 2: return below(p, 4000);
-    default: return below(p, 300);
+  case 0: return 0;
+  case 1: return below(p, 20000);
+  case 2: return below(p, 4000);
+  default: return below(p, 300);
   }
 }
 
@@ -245,15 +247,17 @@ static void step_schema(program *p, int c) {
   };
   table_of(p, c, t, sizeof t);
   switch (below(p, 8)) {
-    case 0:
-      both(p, c, "CREATE TABLE %s(id INT PRIMARY KEY, a INT, b BLOB, c TEXT) WITHOUT ROWID", t);
-      break;
-    case 1: both(p, c, "DROP TABLE %s", t); break;
-    case 2: both(p, c, "CREATE INDEX i%d ON t%d(c, a)", below(p, 3), below(p, TABLES)); break;
-    case 3: both(p, c, "DROP INDEX i%d", below(p, 3)); break;
-    case 4: both(p, c, "ALTER TABLE %s ADD COLUMN x%d DEFAULT %d", t, below(p, 3), below(p, 9)); break;
-    case 5: both(p, c, "PRAGMA user_version=%d", below(p, 1000)); break;
-    default: both(p, c, "CREATE TABLE %s(%s)", t, pick(p, columns, p->off[c] ? 1 : 3)); break;
+  case 0:
+    both(p, c, "CREATE TABLE %s(id INT PRIMARY KEY, a INT, b BLOB, c TEXT) WITHOUT ROWID", t);
+    break;
+  case 1: both(p, c, "DROP TABLE %s", t); break;
+  case 2: both(p, c, "CREATE INDEX i%d ON t%d(c, a)", below(p, 3), below(p, TABLES)); break;
+  case 3: both(p, c, "DROP INDEX i%d", below(p, 3)); break;
+  case 4:
+    both(p, c, "ALTER TABLE %s ADD COLUMN x%d DEFAULT %d", t, below(p, 3), below(p, 9));
+    break;
+  case 5: both(p, c, "PRAGMA user_version=%d", below(p, 1000)); break;
+  default: both(p, c, "CREATE TABLE %s(%s)", t, pick(p, columns, p->off[c] ? 1 : 3)); break;
   }
 }
 
@@ -262,12 +266,14 @@ static void step_insert(program *p, int c) {
   table_of(p, c, t, sizeof t);
   const char *conflict = on_conflict(p, c);
   if (one_in(p, 2)) {
-    both(p, c, "INSERT %s INTO %s(id, a, b, c) VALUES(%d, %d, noise(%d, %d), 'row %d')", conflict,
-         t, below(p, 400), below(p, 950), below(p, 1000), blob_bytes(p), below(p, 100));
+    both(p, c, "INSERT %s INTO %s(id, a, b, c) VALUES(%d, %d, noise(%d, %d), 'row %d')",
+         conflict, t, below(p, 400), below(p, 950), below(p, 1000), blob_bytes(p),
+         below(p, 100));
   } else {
     both(p, c,
          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
-         "INSERT %s INTO %s(id, a, b, c) SELECT %d + i * %d, i + %d, noise(i + %d, %d + i * 37 %% "
+         "INSERT %s INTO %s(id, a, b, c) SELECT %d + i * %d, i + %d, noise(i + %d, %d + i * 37 "
+         "%% "
          "701), hex(noise(i, 9)) FROM n",
          1 + below(p, 60), conflict, t, below(p, 400), 1 + below(p, 3), below(p, 900),
          below(p, 1000), one_in(p, 4) ? 3000 : 5);
@@ -279,27 +285,29 @@ static void step_change(program *p, int c) {
   table_of(p, c, t, sizeof t);
   int modulus = 1 + below(p, 9);
   switch (below(p, 6)) {
-    case 0:
-      both(p, c, "UPDATE %s %s SET b = noise(id + %d, %d) WHERE id %% %d = %d", on_conflict(p, c),
-           t, below(p, 1000), blob_bytes(p) / 4, modulus, below(p, modulus));
+  case 0:
+    both(p, c, "UPDATE %s %s SET b = noise(id + %d, %d) WHERE id %% %d = %d", on_conflict(p, c),
+         t, below(p, 1000), blob_bytes(p) / 4, modulus, below(p, modulus));
+    break;
+  case 1:
+    both(p, c, "UPDATE %s %s SET a = a + %d WHERE id BETWEEN %d AND %d + 50", on_conflict(p, c),
+         t, 1 + below(p, 3), below(p, 300), below(p, 300));
+    break;
+  case 2:
+    both(p, c, "DELETE FROM %s WHERE id %% %d = %d", t, modulus, below(p, modulus));
+    break;
+  case 3: both(p, c, "DELETE FROM %s WHERE id > %d", t, below(p, 400)); break;
+  case 4:
+    if (one_in(p, 3)) {
+      both(p, c, "DELETE FROM %s", t);
       break;
-    case 1:
-      both(p, c, "UPDATE %s %s SET a = a + %d WHERE id BETWEEN %d AND %d + 50", on_conflict(p, c),
-           t, 1 + below(p, 3), below(p, 300), below(p, 300));
-      break;
-    case 2: both(p, c, "DELETE FROM %s WHERE id %% %d = %d", t, modulus, below(p, modulus)); break;
-    case 3: both(p, c, "DELETE FROM %s WHERE id > %d", t, below(p, 400)); break;
-    case 4:
-      if (one_in(p, 3)) {
-        both(p, c, "DELETE FROM %s", t);
-        break;
-      }
-      both(p, c, "UPDATE %s %s SET c = c || c WHERE id < %d", on_conflict(p, c), t, below(p, 30));
-      break;
-    default:
-      both(p, c, "UPDATE %s SET b = CAST(b || noise(id, %d) AS BLOB) WHERE id = %d", t, below(p, 3000),
-           below(p, 400));
-      break;
+    }
+    both(p, c, "UPDATE %s %s SET c = c || c WHERE id < %d", on_conflict(p, c), t, below(p, 30));
+    break;
+  default:
+    both(p, c, "UPDATE %s SET b = CAST(b || noise(id, %d) AS BLOB) WHERE id = %d", t,
+         below(p, 3000), below(p, 400));
+    break;
   }
 }
 
@@ -307,23 +315,24 @@ static void step_read(program *p, int c) {
   char t[32];
   table_of(p, c, t, sizeof t);
   switch (below(p, 5)) {
-    case 0: both(p, c, "SELECT * FROM %s ORDER BY id", t); break;
-    case 1: both(p, c, "SELECT count(*), sum(a), sum(length(b)), max(c) FROM %s", t); break;
-    case 2: both(p, c, "SELECT * FROM %s WHERE id = %d", t, below(p, 400)); break;
-    case 3: both(p, c, "PRAGMA page_count; PRAGMA freelist_count; PRAGMA page_size"); break;
-    default: both_dump(p, c); break;
+  case 0: both(p, c, "SELECT * FROM %s ORDER BY id", t); break;
+  case 1: both(p, c, "SELECT count(*), sum(a), sum(length(b)), max(c) FROM %s", t); break;
+  case 2: both(p, c, "SELECT * FROM %s WHERE id = %d", t, below(p, 400)); break;
+  case 3: both(p, c, "PRAGMA page_count; PRAGMA freelist_count; PRAGMA page_size"); break;
+  default: both_dump(p, c); break;
   }
 }
 
 static void step_transaction(program *p, int c) {
   bool open = sqlite3_get_autocommit(p->sides[0].db[c]) == 0;
   if (!open && !one_in(p, 8)) {
-    both(p, c, "%s", PICK(p, "BEGIN", "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "SAVEPOINT s1"));
+    both(p, c, "%s",
+         PICK(p, "BEGIN", "BEGIN", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "SAVEPOINT s1"));
     return;
   }
-  const char *const moves[] = {"COMMIT",   "COMMIT",     "SAVEPOINT s1",  "SAVEPOINT s2",
-                               "RELEASE s1", "RELEASE s2", "ROLLBACK TO s1", "ROLLBACK TO s2",
-                               "ROLLBACK"};
+  const char *const moves[] = {"COMMIT",         "COMMIT",         "SAVEPOINT s1",
+                               "SAVEPOINT s2",   "RELEASE s1",     "RELEASE s2",
+                               "ROLLBACK TO s1", "ROLLBACK TO s2", "ROLLBACK"};
   both(p, c, "%s", pick(p, moves, p->off[c] ? 6 : 9));
 }
 
@@ -366,35 +375,34 @@ static void join_journal_mode(program *p, int c) {
   step_journal_mode(p, c);
   char now[16];
   int rc = sql_try_text(p->sides[0].db[c], "PRAGMA main.journal_mode", now, sizeof now);
-  if (p->connections > 1 && p->keeps_journal_open && (rc != SQLITE_OK || strcmp(now, "delete") == 0)) {
+  if (p->connections > 1 && p->keeps_journal_open &&
+      (rc != SQLITE_OK || strcmp(now, "delete") == 0)) {
     p->over = true;
   }
 }
 
 static void step_pragma(program *p, int c) {
   switch (below(p, 8)) {
-    case 0:
-    case 1: step_journal_mode(p, c); break;
-    case 2:
-      both(p, c, "PRAGMA synchronous=%s", PICK(p, "OFF", "NORMAL", "FULL", "EXTRA"));
-      break;
-    case 3:
-      if (p->features & CACHE_SPILLS) both(p, c, "PRAGMA cache_size=%d", one_in(p, 3) ? 2000 : 5);
-      break;
-    case 4: both(p, c, "PRAGMA cache_spill=%d", below(p, 4)); break;
-    case 5: both(p, c, "PRAGMA incremental_vacuum(%d)", below(p, 20)); break;
-    case 6: both(p, c, "PRAGMA journal_size_limit=%d", one_in(p, 2) ? -1 : below(p, 5000)); break;
-    default: both(p, c, "PRAGMA secure_delete=%s", PICK(p, "ON", "OFF", "FAST")); break;
+  case 0:
+  case 1: step_journal_mode(p, c); break;
+  case 2: both(p, c, "PRAGMA synchronous=%s", PICK(p, "OFF", "NORMAL", "FULL", "EXTRA")); break;
+  case 3:
+    if (p->features & CACHE_SPILLS) both(p, c, "PRAGMA cache_size=%d", one_in(p, 3) ? 2000 : 5);
+    break;
+  case 4: both(p, c, "PRAGMA cache_spill=%d", below(p, 4)); break;
+  case 5: both(p, c, "PRAGMA incremental_vacuum(%d)", below(p, 20)); break;
+  case 6: both(p, c, "PRAGMA journal_size_limit=%d", one_in(p, 2) ? -1 : below(p, 5000)); break;
+  default: both(p, c, "PRAGMA secure_delete=%s", PICK(p, "ON", "OFF", "FAST")); break;
   }
 }
 
 static void step_vacuum(program *p, int c) {
   if (any_off(p)) commit_all(p);
   switch (below(p, 4)) {
-    case 0:
-    case 1: both(p, c, "PRAGMA page_size=%d; VACUUM", 512 << below(p, 8)); break;
-    case 2: both(p, c, "PRAGMA auto_vacuum=%d; VACUUM", below(p, 3)); break;
-    default: both(p, c, "VACUUM"); break;
+  case 0:
+  case 1: both(p, c, "PRAGMA page_size=%d; VACUUM", 512 << below(p, 8)); break;
+  case 2: both(p, c, "PRAGMA auto_vacuum=%d; VACUUM", below(p, 3)); break;
+  default: both(p, c, "VACUUM"); break;
   }
 }
 
@@ -517,19 +525,31 @@ static void step_backup_out(program *p, int c) {
 static void step(program *p) {
   int c = below(p, p->connections);
   int dice = below(p, 100);
-  if (dice < 24) step_insert(p, c);
-  else if (dice < 40) step_change(p, c);
-  else if (dice < 58) step_transaction(p, c);
-  else if (dice < 66) step_schema(p, c);
-  else if (dice < 76) step_read(p, c);
-  else if (dice < 84) step_pragma(p, c);
-  else if (dice < 87) step_cursor(p, c);
-  else if (dice < 90 && p->features & VACUUMS) step_vacuum(p, c);
-  else if (dice < 93 && p->features & ATTACHED) step_attach(p, c);
-  else if (dice < 95 && p->features & EXCLUSIVE_LOCKING) step_locking(p, c);
+  if (dice < 24)
+    step_insert(p, c);
+  else if (dice < 40)
+    step_change(p, c);
+  else if (dice < 58)
+    step_transaction(p, c);
+  else if (dice < 66)
+    step_schema(p, c);
+  else if (dice < 76)
+    step_read(p, c);
+  else if (dice < 84)
+    step_pragma(p, c);
+  else if (dice < 87)
+    step_cursor(p, c);
+  else if (dice < 90 && p->features & VACUUMS)
+    step_vacuum(p, c);
+  else if (dice < 93 && p->features & ATTACHED)
+    step_attach(p, c);
+  else if (dice < 95 && p->features & EXCLUSIVE_LOCKING)
+    step_locking(p, c);
   else if (dice < 97 && p->features & BACKUPS) {
-    if (one_in(p, 2)) step_backup_into(p, c);
-    else step_backup_out(p, c);
+    if (one_in(p, 2))
+      step_backup_into(p, c);
+    else
+      step_backup_out(p, c);
   } else if (dice < 99 && p->features & REOPENS) {
     both_close(p, c);
     both_open(p, c);
@@ -561,8 +581,8 @@ static void begin_program(program *p, unsigned features, const char *theme, uint
   }
   for (int c = 0; c < p->connections; c++) both_open(p, c);
   if (p->failed) return;
-  both(p, 0, "PRAGMA page_size=%d; PRAGMA auto_vacuum=%d; PRAGMA encoding=%Q", 512 << below(p, 8),
-       below(p, 3), PICK(p, "UTF-8", "UTF-8", "UTF-16le"));
+  both(p, 0, "PRAGMA page_size=%d; PRAGMA auto_vacuum=%d; PRAGMA encoding=%Q",
+       512 << below(p, 8), below(p, 3), PICK(p, "UTF-8", "UTF-8", "UTF-16le"));
   both(p, 0, "CREATE TABLE t0(id INTEGER PRIMARY KEY, a INT, b BLOB, c TEXT)");
   /* Else the comparison would be win32 with itself. */
   if (sql_vfs_is_asyncvfs()) CHECK(sql_is_ours(p->sides[1].db[0]));
@@ -579,8 +599,10 @@ static void compare_files(program *p, const char *stock, const char *ours) {
     /* Stock SQLite leaves a journal in PERSIST and TRUNCATE, and so does a
      * database that was passed through since it was in WAL mode. */
     bool may_stay = strcmp(p->sides[i].vfs, "asyncvfs") != 0 || p->features & WAL_AND_BACK;
-    if (may_stay) CHECK(!sql_journal_is_hot(paths[i]));
-    else sql_check_nothing_beside(paths[i]);
+    if (may_stay)
+      CHECK(!sql_journal_is_hot(paths[i]));
+    else
+      sql_check_nothing_beside(paths[i]);
     sqlite3 *db = sql_open(paths[i], SQL_STOCK_VFS);
     if (db == NULL) return;
     sql_check_integrity(db, paths[i]);
@@ -636,7 +658,8 @@ static void journal_mode_off_sees_no_difference(void) {
 }
 
 static void several_connections_see_no_difference(void) {
-  run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | MODE_OFF, "several connections", 60);
+  run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | MODE_OFF,
+            "several connections", 60);
 }
 
 static void shared_cache_sees_no_difference(void) {
@@ -657,7 +680,8 @@ static void backups_see_no_difference(void) {
 }
 
 static void wal_and_back_sees_no_difference(void) {
-  run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | WAL_AND_BACK | EXCLUSIVE_LOCKING,
+  run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | WAL_AND_BACK |
+                EXCLUSIVE_LOCKING,
             "WAL and back", 40);
 }
 

@@ -69,13 +69,18 @@ static void live(const char *path, int i) {
   sqlite3 *db = sql_open(path, sql_vfs());
   sqlite3 *second = i % 2 == 0 ? sql_open(path, sql_vfs()) : NULL;
   sql_mustf(db, "PRAGMA journal_mode=%s; PRAGMA cache_size=5",
-            i % 3 == 0 ? "DELETE" : i % 3 == 1 ? "PERSIST" : "MEMORY");
-  sql_mustf(db, "CREATE TABLE IF NOT EXISTS t(b BLOB); DELETE FROM t;"
-                "INSERT INTO t VALUES(noise(%d, 60000)); BEGIN; INSERT INTO t VALUES(1);"
-                "ROLLBACK", i);
+            i % 3 == 0   ? "DELETE"
+            : i % 3 == 1 ? "PERSIST"
+                         : "MEMORY");
+  sql_mustf(db,
+            "CREATE TABLE IF NOT EXISTS t(b BLOB); DELETE FROM t;"
+            "INSERT INTO t VALUES(noise(%d, 60000)); BEGIN; INSERT INTO t VALUES(1);"
+            "ROLLBACK",
+            i);
   if (second != NULL) CHECK_EQ(sql_int(second, "SELECT count(*) FROM t"), 1);
-  if (i % 5 == 0) sql_mustf(db, "ATTACH %Q AS a; CREATE TABLE IF NOT EXISTS a.t(x); DETACH a",
-                            sql_beside(path, ".2"));
+  if (i % 5 == 0)
+    sql_mustf(db, "ATTACH %Q AS a; CREATE TABLE IF NOT EXISTS a.t(x); DETACH a",
+              sql_beside(path, ".2"));
   if (i % 7 == 0) sql_must(db, "PRAGMA asyncvfs_drain; VACUUM");
   sql_close(second);
   sql_close(db);
@@ -135,7 +140,8 @@ static void file_is_deletable_once_closed(void) {
     sqlite3 *db = sql_open(path, sql_vfs());
     sqlite3 *second = sql_open(path, sql_vfs());
     sql_must(db, "CREATE TABLE t(b BLOB)");
-    for (int n = 0; n < i % 10; n++) sql_mustf(db, "INSERT INTO t VALUES(noise(%d, %d))", n, n * 4000);
+    for (int n = 0; n < i % 10; n++)
+      sql_mustf(db, "INSERT INTO t VALUES(noise(%d, %d))", n, n * 4000);
     if (i % 3 == 0) sql_must(db, "BEGIN; INSERT INTO t VALUES(2)"); /* closing rolls it back */
     sql_close(i % 2 == 0 ? db : second);
     sql_close(i % 2 == 0 ? second : db);
@@ -151,7 +157,8 @@ static void deleted_database_does_not_come_back(void) {
   for (int i = 0; i < 30; i++) {
     sqlite3 *db = sql_open(path, sql_vfs());
     CHECK_EQ(sql_int(db, "SELECT count(*) FROM sqlite_schema"), 0);
-    sql_mustf(db, "CREATE TABLE t%d(b BLOB); INSERT INTO t%d VALUES(noise(%d, 50000))", i, i, i);
+    sql_mustf(db, "CREATE TABLE t%d(b BLOB); INSERT INTO t%d VALUES(noise(%d, 50000))", i, i,
+              i);
     sql_close(db);
     CHECK(sql_delete_database(path));
   }
@@ -178,7 +185,8 @@ static void idle_database_does_nothing(void) {
   if (sql_vfs_is_asyncvfs()) CHECK(!sql_file_exists(sql_beside(path, "-journal")));
   /* In units of 100 ns. The harness has a watchdog that ticks; to poll would
    * cost more than this. */
-  if (clock_ticks && used > 1000000) FAIL("%llu us of CPU in %d ms", (unsigned long long)used / 10, IDLE_MS);
+  if (clock_ticks && used > 1000000)
+    FAIL("%llu us of CPU in %d ms", (unsigned long long)used / 10, IDLE_MS);
   sql_close(db);
 }
 

@@ -61,7 +61,8 @@ static void settle(sqlite3 *db) {
 static void short_read_is_filled_with_zeros(void) {
   sqlite3 *db = sql_open(scratch_path("short.db"), sql_vfs());
   check_reads_past_end(db); /* of an empty file */
-  sql_must(db, "PRAGMA page_size=4096; CREATE TABLE t(b); INSERT INTO t VALUES(noise(1, 30000))");
+  sql_must(db,
+           "PRAGMA page_size=4096; CREATE TABLE t(b); INSERT INTO t VALUES(noise(1, 30000))");
   check_reads_past_end(db);
   settle(db);
   check_reads_past_end(db);
@@ -146,11 +147,21 @@ static void commits_stay(const char *mode) {
   sql_close(db);
 }
 
-static void delete_mode_rolls_nothing_back(void) { commits_stay("DELETE"); }
-static void truncate_mode_rolls_nothing_back(void) { commits_stay("TRUNCATE"); }
-static void persist_mode_rolls_nothing_back(void) { commits_stay("PERSIST"); }
-static void memory_mode_rolls_nothing_back(void) { commits_stay("MEMORY"); }
-static void off_mode_rolls_nothing_back(void) { commits_stay("OFF"); }
+static void delete_mode_rolls_nothing_back(void) {
+  commits_stay("DELETE");
+}
+static void truncate_mode_rolls_nothing_back(void) {
+  commits_stay("TRUNCATE");
+}
+static void persist_mode_rolls_nothing_back(void) {
+  commits_stay("PERSIST");
+}
+static void memory_mode_rolls_nothing_back(void) {
+  commits_stay("MEMORY");
+}
+static void off_mode_rolls_nothing_back(void) {
+  commits_stay("OFF");
+}
 
 static void persist_mode_with_spills_survives_a_kill(void) {
   for (int i = 0; i < 20; i++) {

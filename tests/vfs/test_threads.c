@@ -16,10 +16,10 @@
 #include "harness.h"
 #include "sql_tools.h"
 
-#define ACCOUNTS 24
-#define TOTAL (ACCOUNTS * 100)
-#define WRITERS 4
-#define READERS 3
+#define ACCOUNTS    24
+#define TOTAL       (ACCOUNTS * 100)
+#define WRITERS     4
+#define READERS     3
 #define PATIENCE_MS 120000
 
 typedef struct bank {
@@ -68,12 +68,13 @@ static int transfer(sqlite3 *db, int writer) {
   int to = (int)rng_below(ACCOUNTS);
   int rc = sql_exec(db, "BEGIN IMMEDIATE");
   if (rc == SQLITE_OK) {
-    rc = sql_execf(db,
-                   "UPDATE account SET balance = balance - 7 WHERE id = %d;"
-                   "UPDATE account SET balance = balance + 7, pad = noise(%d, 900) WHERE id = %d;"
-                   "UPDATE counter SET n = n + 1 WHERE writer = %d;"
-                   "INSERT INTO log(writer) VALUES(%d)",
-                   from, (int)rng_below(1000), to, writer, writer);
+    rc = sql_execf(
+        db,
+        "UPDATE account SET balance = balance - 7 WHERE id = %d;"
+        "UPDATE account SET balance = balance + 7, pad = noise(%d, 900) WHERE id = %d;"
+        "UPDATE counter SET n = n + 1 WHERE writer = %d;"
+        "INSERT INTO log(writer) VALUES(%d)",
+        from, (int)rng_below(1000), to, writer, writer);
   }
   if (rc == SQLITE_OK) rc = sql_exec(db, "COMMIT");
   if (rc != SQLITE_OK && !sqlite3_get_autocommit(db)) sql_exec(db, "ROLLBACK");
@@ -126,7 +127,8 @@ static int look(sqlite3 *db, int64_t seen[WRITERS]) {
     rc = sql_try_int(db, sql, &n);
     if (rc != SQLITE_OK) break;
     if (n < seen[i]) {
-      FAIL("writer %d: %lld commits, after %lld were seen", i, (long long)n, (long long)seen[i]);
+      FAIL("writer %d: %lld commits, after %lld were seen", i, (long long)n,
+           (long long)seen[i]);
     }
     seen[i] = n;
     counted += n;
@@ -186,7 +188,8 @@ static void run_bank(bank *b) {
   sql_close(db);
   for (int i = 0; i < WRITERS + READERS; i++) {
     workers[i] = (worker){b, i < WRITERS ? i : i - WRITERS, 0};
-    threads[i] = CreateThread(NULL, 0, i < WRITERS ? run_writer : run_reader, &workers[i], 0, NULL);
+    threads[i] =
+        CreateThread(NULL, 0, i < WRITERS ? run_writer : run_reader, &workers[i], 0, NULL);
     CHECK(threads[i] != NULL);
   }
   int64_t reads = 0;
@@ -230,13 +233,17 @@ static void spilled_pages_stay_the_writers_own(void) {
 }
 
 static void opening_and_closing_under_load_loses_nothing(void) {
-  bank b = {.journal_mode = "DELETE", .cache_size = 50, .commits_each = 150, .reopens = true,
+  bank b = {.journal_mode = "DELETE",
+            .cache_size = 50,
+            .commits_each = 150,
+            .reopens = true,
             .drains = true};
   run_bank(&b);
 }
 
 static void shared_cache_readers_see_whole_commits_only(void) {
-  bank b = {.journal_mode = "DELETE", .cache_size = 2000, .commits_each = 150, .shared_cache = true};
+  bank b = {
+      .journal_mode = "DELETE", .cache_size = 2000, .commits_each = 150, .shared_cache = true};
   run_bank(&b);
 }
 
