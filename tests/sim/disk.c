@@ -6,7 +6,6 @@
 #include <string.h>
 
 sim_disk *sim_current_disk;
-int sim_sharing_rules = 1;
 void (*sim_describe_in_flight)(void *op, sim_in_flight *out);
 
 static void *must(void *p) {
@@ -127,7 +126,7 @@ sim_file *sim_disk_find(sim_disk *d, const char *name) {
   return e == NULL ? NULL : e->file;
 }
 
-sim_file *sim_disk_open(sim_disk *d, const char *name, int create, int for_delete) {
+sim_file *sim_disk_open(sim_disk *d, const char *name, int create) {
   sim_file *f = sim_disk_find(d, name);
   if (f == NULL) {
     if (!create) return NULL;
@@ -135,18 +134,13 @@ sim_file *sim_disk_open(sim_disk *d, const char *name, int create, int for_delet
     change_name(d, 1, name, f);
     sim_note("create %s", name);
     stepped(d);
-  } else if (sim_sharing_rules && (f->delete_handles > 0 || (for_delete && f->handles > 0))) {
-    sim_note("sharing violation at %s", name);
-    return NULL;
   }
   f->handles++;
-  f->delete_handles += for_delete;
   return f;
 }
 
-void sim_disk_close(sim_disk *d, sim_file *f, int for_delete) {
+void sim_disk_close(sim_disk *d, sim_file *f) {
   f->handles--;
-  f->delete_handles -= for_delete;
   sweep(d);
 }
 

@@ -56,7 +56,7 @@ typedef struct sim_file {
   sim_bytes live, durable;
   sim_change *pending;
   uint32_t pending_count, pending_room;
-  int handles, delete_handles;
+  int handles;
   /* the bytes that SQLite locks: owners are handles */
   const void *pending_owner, *reserved_owner, *exclusive_owner;
   int readers;
@@ -92,16 +92,14 @@ typedef struct sim_disk {
   void (*stepped)(struct sim_disk *d);
 } sim_disk;
 
-/* 0: Windows' sharing rules are not applied to a handle that may delete. */
-extern int sim_sharing_rules;
 
 /* Where names lead now. */
 extern sim_disk *sim_current_disk;
 
 sim_file *sim_disk_find(sim_disk *d, const char *name);
-/* NULL when another handle is in the way. */
-sim_file *sim_disk_open(sim_disk *d, const char *name, int create, int for_delete);
-void sim_disk_close(sim_disk *d, sim_file *f, int for_delete);
+/* NULL when it is not there and not to be made. */
+sim_file *sim_disk_open(sim_disk *d, const char *name, int create);
+void sim_disk_close(sim_disk *d, sim_file *f);
 /* Takes the name away. Returns 0 when a handle is in the way. */
 int sim_disk_delete(sim_disk *d, sim_file *f);
 

@@ -35,7 +35,7 @@ static int file_close(sqlite3_file *p) {
     free(f->file->live.data);
     free(f->file);
   } else {
-    sim_disk_close(f->disk, f->file, 0);
+    sim_disk_close(f->disk, f->file);
     sim_parent_files--;
   }
   return SQLITE_OK;
@@ -234,7 +234,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *p, int fla
     if (f->file == NULL) return SQLITE_NOMEM;
   } else {
     if ((flags & SQLITE_OPEN_EXCLUSIVE) && sim_disk_find(f->disk, name) != NULL) return SQLITE_CANTOPEN;
-    f->file = sim_disk_open(f->disk, name, (flags & SQLITE_OPEN_CREATE) != 0, 0);
+    f->file = sim_disk_open(f->disk, name, (flags & SQLITE_OPEN_CREATE) != 0);
     if (f->file == NULL) return SQLITE_CANTOPEN;
     sim_parent_files++;
   }

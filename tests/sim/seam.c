@@ -119,7 +119,7 @@ int avfs_thread_start(void (*run)(void *arg), void *arg) {
 struct avfs_file {
   sim_disk *disk;
   sim_file *file;
-  int for_delete;
+  int removable;   /* a journal, not the database */
   int in_flight;
 };
 
@@ -162,15 +162,15 @@ static int io_open(const char *path, int how, avfs_file **file_out) {
   sim_switch_point();
   /* A database that cannot be opened is passed through for good: another program. */
   if (create && fails("open", NULL)) return SQLITE_CANTOPEN;
-  file = sim_disk_open(sim_current_disk, path, create, create);
+  file = sim_disk_open(sim_current_disk, path, create);
   if (file == NULL) {
-    last_error = 32;
+    last_error = 2;
     return SQLITE_CANTOPEN;
   }
   f = calloc(1, sizeof *f);
   f->disk = sim_current_disk;
   f->file = file;
-  f->for_delete = create;
+  f->removable = create;
   open_files++;
   *file_out = f;
   return SQLITE_OK;
@@ -179,7 +179,7 @@ static int io_open(const char *path, int how, avfs_file **file_out) {
 static void io_close(avfs_file *f) {
   no_lock_held("close");
   if (f->in_flight > 0) sim_fail("%s is closed with operations in flight", f->file->name);
-  sim_disk_close(f->disk, f->file, f->for_delete);
+  sim_disk_close(f->disk, f->file);
   open_files--;
   free(f);
 }
@@ -190,7 +190,7 @@ static int io_remove(avfs_file *f) {
   int rc = SQLITE_OK;
   no_lock_held("remove");
   sim_switch_point();
-  if (!f->for_delete) sim_fail("%s is removed through a handle not made for it", file->name);
+  if (!f->removable) sim_fail("%s is removed through a handle of another kind", file->name);
   if (fails("remove", f)) {
     io_close(f);
     return SQLITE_IOERR_DELETE;
@@ -200,7 +200,7 @@ static int io_remove(avfs_file *f) {
   file->handles--;
   if (!sim_disk_delete(d, file)) {
     last_error = 32;
-    rc = SQLITE_IOERR_DELETE;
+    rc = SQLITE_BUSY;   /* a stock PERSIST or TRUNCATE connection has it open */
   }
   return rc;
 }

@@ -691,7 +691,6 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000;
     else if (strcmp(argv[i], "--verbose") == 0) sim_verbose = 1;
     else if (strcmp(argv[i], "--keep-going") == 0) keep_going = 1;
-    else if (strcmp(argv[i], "--no-sharing-rules") == 0) sim_sharing_rules = 0;
     else {
       fprintf(stderr, "usage: sim [--seed N] [--seconds S] [--images N] [--thorough] [--verbose] "
               "[--keep-going]\n");
