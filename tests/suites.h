@@ -28,6 +28,7 @@
   SUITE(batch)         \
   SUITE(scheduler)     \
   SUITE(io)            \
+  SUITE(faults)        \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)
@@ -35,6 +36,8 @@
 /* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
 #define ROLES  \
   ROLE(scheduler_turns) \
+  ROLE(faults) \
+  ROLE(faults_lasting) \
   ROLE(echo)   \
   ROLE(sleep)  \
   ROLE(sql)    \

@@ -182,6 +182,7 @@ static void tear_and_recover(uint32_t database_unit, uint32_t unit, uint32_t gro
   if (torn == NULL) abort();
   for (uint32_t i = 0; i < j.pages; i++) torn[i] = rng_below(3) != 0;
   torn[rng_below(j.pages)] = 1;
+  if (grow > 0 && before.n % unit != 0) torn[j.pages - 1] = 1;   /* growing changes it, too */
   bytes file = tear(before, unit, torn, j.pages);
   for (uint32_t i = 0; i < j.pages; i++) {
     if (!torn[i] && rng_below(4) != 0) continue;   /* some are there though not torn */

@@ -1,0 +1,372 @@
+/* test_faults.c: the whole stack over a machine whose calls fail.
+ *
+ *   SQL --> asyncvfs --> store, engine --> a table that fails the n-th call --> win32
+ *
+ * By exhaustion: the same small workload with the first call of a kind failing, with
+ * the second, the n-th, until it passes untouched. What COMMIT acknowledged is done
+ * in a shadow database in memory as well; in the end stock SQLite must find the same
+ * content in both. The engine retries, so a statement may fail only where the disk is
+ * asked before the commit: when the journal is opened, and in a transaction too large
+ * for memory.
+ *
+ * In child processes, as the first registration of the VFS in a process decides over
+ * which table it stands.
+ */
+#include "../harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <windows.h>
+
+#include "asyncvfs.h"
+#include "vfs/sql_tools.h"
+#include "win32/port.h"
+
+/* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
+ * the library's table. */
+int avfs_bind_module(void *module, char *message, int bytes);
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
+
+/* ---- the failing table -------------------------------------------------------- */
+
+typedef enum kind {
+  CALL_OPEN, CALL_REMOVE, CALL_IDENTITY, CALL_SIZE, CALL_RESIZE, CALL_FLUSH, CALL_READ, CALL_WRITE,
+  KINDS
+} kind;
+
+static const char *const kind_names[KINDS] = {"open",   "remove", "identity", "size",
+                                              "resize", "flush",  "read",     "write"};
+
+enum { FILES = 32 };
+
+static struct {
+  avfs_io io;
+  volatile LONG calls[KINDS];
+  /* calls from..from+times-1 of this kind fail, of files whose path has `only` in it */
+  kind kind;
+  volatile LONG from, times;
+  volatile LONG failed;
+  const char *only;
+  /* open files */
+  SRWLOCK lock;
+  struct {
+    avfs_file *file;
+    char path[300];
+  } files[FILES];
+} faulty;
+
+static bool is_meant(const avfs_file *f, const char *path) {
+  bool meant = faulty.only == NULL || (path != NULL && strstr(path, faulty.only) != NULL);
+  AcquireSRWLockShared(&faulty.lock);
+  for (int i = 0; !meant && f != NULL && i < FILES; i++) {
+    meant = faulty.files[i].file == f && strstr(faulty.files[i].path, faulty.only) != NULL;
+  }
+  ReleaseSRWLockShared(&faulty.lock);
+  return meant;
+}
+
+static bool fails(kind k, const avfs_file *f, const char *path) {
+  if (!is_meant(f, path)) return false;
+  LONG n = InterlockedIncrement(&faulty.calls[k]);
+  if (k != faulty.kind || n < faulty.from || n - faulty.from >= faulty.times) return false;
+  InterlockedIncrement(&faulty.failed);
+  SetLastError(ERROR_IO_DEVICE);
+  return true;
+}
+
+static void remember(avfs_file *f, const char *path) {
+  AcquireSRWLockExclusive(&faulty.lock);
+  for (int i = 0; i < FILES; i++) {
+    if (faulty.files[i].file != NULL) continue;
+    faulty.files[i].file = f;
+    snprintf(faulty.files[i].path, sizeof faulty.files[i].path, "%s", path);
+    break;
+  }
+  ReleaseSRWLockExclusive(&faulty.lock);
+}
+
+static void forget(const avfs_file *f) {
+  AcquireSRWLockExclusive(&faulty.lock);
+  for (int i = 0; i < FILES; i++) {
+    if (faulty.files[i].file == f) faulty.files[i].file = NULL;
+  }
+  ReleaseSRWLockExclusive(&faulty.lock);
+}
+
+static int faulty_open(const char *path, int how, avfs_file **file_out) {
+  *file_out = NULL;
+  if (fails(CALL_OPEN, NULL, path)) return SQLITE_CANTOPEN;
+  int rc = avfs_io_win32.open(path, how, file_out);
+  if (rc == SQLITE_OK) remember(*file_out, path);
+  return rc;
+}
+
+static void faulty_close(avfs_file *f) {
+  forget(f);
+  avfs_io_win32.close(f);
+}
+
+static int faulty_remove(avfs_file *f) {
+  bool failing = fails(CALL_REMOVE, f, NULL);
+  forget(f);
+  if (!failing) return avfs_io_win32.remove(f);
+  avfs_io_win32.close(f);
+  SetLastError(ERROR_IO_DEVICE);
+  return SQLITE_IOERR_DELETE;
+}
+
+static int faulty_identity(avfs_file *f, avfs_identity *id_out) {
+  return fails(CALL_IDENTITY, f, NULL) ? SQLITE_IOERR_FSTAT : avfs_io_win32.identity(f, id_out);
+}
+
+static int faulty_size(avfs_file *f, uint64_t *bytes_out) {
+  return fails(CALL_SIZE, f, NULL) ? SQLITE_IOERR_FSTAT : avfs_io_win32.size(f, bytes_out);
+}
+
+static int faulty_resize(avfs_file *f, uint64_t bytes) {
+  return fails(CALL_RESIZE, f, NULL) ? SQLITE_FULL : avfs_io_win32.resize(f, bytes);
+}
+
+static int faulty_flush(avfs_file *f) {
+  return fails(CALL_FLUSH, f, NULL) ? SQLITE_IOERR_FSYNC : avfs_io_win32.flush(f);
+}
+
+static void faulty_read(avfs_op *op) {
+  if (fails(CALL_READ, op->file, NULL)) avfs_port_post(op, SQLITE_IOERR_READ, ERROR_IO_DEVICE);
+  else avfs_io_win32.read(op);
+}
+
+static void faulty_write(avfs_op *op) {
+  if (fails(CALL_WRITE, op->file, NULL)) avfs_port_post(op, SQLITE_IOERR_WRITE, ERROR_IO_DEVICE);
+  else avfs_io_win32.write(op);
+}
+
+/* Registers the VFS over the failing table. */
+static bool begin_faulty(void) {
+  char message[200] = "";
+  faulty.io = avfs_io_win32;
+  faulty.io.open = faulty_open;
+  faulty.io.close = faulty_close;
+  faulty.io.remove = faulty_remove;
+  faulty.io.identity = faulty_identity;
+  faulty.io.size = faulty_size;
+  faulty.io.resize = faulty_resize;
+  faulty.io.flush = faulty_flush;
+  faulty.io.read = faulty_read;
+  faulty.io.write = faulty_write;
+  InitializeSRWLock(&faulty.lock);
+  if (avfs_bind_module(NULL, message, sizeof message) != SQLITE_OK) return false;
+  return avfs_vfs_register(&faulty.io, sqlite3_vfs_find(SQL_STOCK_VFS), 0) == SQLITE_OK;
+}
+
+static void fail_calls(kind k, LONG from, LONG times, const char *only) {
+  faulty.kind = k;
+  faulty.only = only;
+  memset((void *)(uintptr_t)faulty.calls, 0, sizeof faulty.calls);
+  faulty.failed = 0;
+  faulty.from = from;
+  faulty.times = times;
+}
+
+/* ---- what goes wrong ------------------------------------------------------------- */
+
+static int problems;
+static LONG fault_number;
+
+static void problem(sqlite3 *db, const char *what, int rc) {
+  problems++;
+  harness_print("%s call %ld failed: %s: %d, %s\n", kind_names[faulty.kind], fault_number, what, rc,
+                db != NULL ? sqlite3_errmsg(db) : "");
+}
+
+/* ---- the workload ---------------------------------------------------------------- */
+
+enum { TRIES = 8 };
+
+typedef struct worker {
+  sqlite3 *db, *shadow;
+  int refused;   /* statements that failed and were repeated */
+} worker;
+
+/* One transaction, repeated until it is acknowledged, and then done in the shadow. */
+static void transact(worker *w, const char *sql, bool large) {
+  int rc = SQLITE_ERROR;
+  for (int i = 0; i < TRIES && rc != SQLITE_OK; i++) {
+    rc = sql_exec(w->db, "BEGIN IMMEDIATE");
+    if (rc != SQLITE_OK) {
+      w->refused++;
+      continue;   /* the journal could not be opened: nothing has begun */
+    }
+    rc = sql_exec(w->db, sql);
+    if (rc == SQLITE_OK) rc = sql_exec(w->db, "COMMIT");
+    if (rc != SQLITE_OK) {
+      w->refused++;
+      if (!large) problem(w->db, sql, rc);
+      if (!sqlite3_get_autocommit(w->db)) sql_exec(w->db, "ROLLBACK");
+    }
+  }
+  if (rc != SQLITE_OK) problem(w->db, sql, rc);
+  else if (sql_exec(w->shadow, sql) != SQLITE_OK) problem(w->shadow, sql, rc);
+}
+
+static void flush(worker *w) {
+  int rc = sql_exec(w->db, "PRAGMA asyncvfs_flush");
+  if (rc != SQLITE_OK) problem(w->db, "flush", rc);
+}
+
+static sqlite3 *open_worker(const char *path) {
+  char uri[700];
+  sqlite3 *db = NULL;
+  snprintf(uri, sizeof uri, "file:/%s?max_queue_bytes=1048576&max_lag_ms=5", path);
+  for (char *p = uri; *p; p++) {
+    if (*p == '\\') *p = '/';
+  }
+  if (sql_try_open(uri, "asyncvfs", &db) != SQLITE_OK) return NULL;
+  sqlite3_busy_timeout(db, 5000);
+  return db;
+}
+
+static void check_same(const char *path, sqlite3 *shadow) {
+  uint64_t hash = 1, expected = 2;
+  char text[100] = "";
+  sqlite3 *db = NULL;
+  if (sql_try_open(path, SQL_STOCK_VFS, &db) != SQLITE_OK) problem(NULL, "stock SQLite: open", 1);
+  if (db == NULL) return;
+  if (sql_try_text(db, "PRAGMA integrity_check", text, sizeof text) != SQLITE_OK || strcmp(text, "ok") != 0) {
+    problem(db, text, 0);
+  }
+  sql_dump_hash(db, &hash);
+  sql_dump_hash(shadow, &expected);
+  if (hash != expected) problem(db, "stock SQLite finds other content than was acknowledged", 0);
+  sqlite3_close(db);
+}
+
+static void work(const char *path) {
+  worker w = {NULL, NULL, 0};
+  w.db = open_worker(path);
+  if (w.db == NULL || sql_try_open(":memory:", SQL_STOCK_VFS, &w.shadow) != SQLITE_OK) {
+    problem(NULL, "open", SQLITE_ERROR);
+    return;
+  }
+  sql_exec(w.db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=FULL; PRAGMA cache_size=20");
+  transact(&w, "CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)", false);
+  for (int i = 1; i <= 6; i++) {
+    char sql[200];
+    snprintf(sql, sizeof sql, "INSERT INTO t VALUES(%d, noise(%d, 9000))", i, i);
+    transact(&w, sql, false);
+    if (i == 3) flush(&w);
+  }
+  sql_exec(w.db, "BEGIN IMMEDIATE; DELETE FROM t; ROLLBACK");
+  transact(&w, "UPDATE t SET b=noise(a+100, 5000) WHERE a<>2", false);
+  flush(&w);
+  transact(&w, "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i+1 FROM n WHERE i<140)"
+           "INSERT INTO t SELECT i, noise(i, 40000) FROM n", true);
+  transact(&w, "INSERT INTO t VALUES(1000, 'after the large one')", false);
+  transact(&w, "DELETE FROM t WHERE a>=100 AND a<140", true);   /* the file shrinks */
+  flush(&w);
+  transact(&w, "INSERT INTO t VALUES(1001, 'the last')", false);
+  int rc = sqlite3_close(w.db);
+  if (rc != SQLITE_OK) problem(NULL, "close", rc);
+  if (faulty.kind != CALL_REMOVE && sql_file_exists(sql_beside(path, "-journal"))) {
+    problem(NULL, "a journal is left", 0);
+  }
+  check_same(path, w.shadow);
+  sqlite3_close(w.shadow);
+}
+
+/* Fails the n-th call of a kind, for each n until the work needs fewer calls. */
+int role_faults(int argc, char **argv) {
+  kind k = 0;
+  LONG n = 0;
+  while (k < KINDS && (argc < 1 || strcmp(argv[0], kind_names[k]) != 0)) k++;
+  if (k == KINDS || !begin_faulty()) return 10;
+  do {
+    fault_number = ++n;
+    fail_calls(k, n, 1, NULL);
+    work(scratch_path("faults.db"));
+  } while (faulty.failed > 0 && problems < 5 && n < 400);
+  harness_print("%ld calls failed, one in each run\n", n - 1);
+  return problems > 0 ? 11 : n < 2 ? 12 : 0;
+}
+
+static void run_role(const char *role, const char *arg) {
+  char line[400];
+  int code = -1;
+  harness_child *child = harness_spawn(role, arg, NULL);
+  if (child == NULL) return;
+  while (harness_child_read_line(child, line, sizeof line, 120000)) harness_print("    %s\n", line);
+  CHECK(harness_child_wait(child, 60000, &code));
+  CHECK_EQ(code, 0);
+  harness_child_free(child);
+}
+
+static void any_open_may_fail(void) { run_role("faults", "open"); }
+static void any_removal_may_fail(void) { run_role("faults", "remove"); }
+static void any_identity_may_fail(void) { run_role("faults", "identity"); }
+static void any_size_may_fail(void) { run_role("faults", "size"); }
+static void any_resize_may_fail(void) { run_role("faults", "resize"); }
+static void any_flush_may_fail(void) { run_role("faults", "flush"); }
+static void any_read_may_fail(void) { run_role("faults", "read"); }
+static void any_write_may_fail(void) { run_role("faults", "write"); }
+
+/* ---- a disk that stays broken for a while ------------------------------------------- */
+
+/* Commits go on in memory and are readable, a flush tells, another database of the
+ * process is untouched, and once the disk is well again all of it is written. */
+int role_faults_lasting(int argc, char **argv) {
+  const char *sick_path = scratch_path("sick.db"), *well_path = scratch_path("well.db");
+  worker sick = {NULL, NULL, 0}, well = {NULL, NULL, 0};
+  int64_t rows = 0;
+  (void)argc;
+  (void)argv;
+  if (!begin_faulty()) return 10;
+  sick.db = open_worker(sick_path);
+  well.db = open_worker(well_path);
+  if (sick.db == NULL || well.db == NULL ||
+      sql_try_open(":memory:", SQL_STOCK_VFS, &sick.shadow) != SQLITE_OK ||
+      sql_try_open(":memory:", SQL_STOCK_VFS, &well.shadow) != SQLITE_OK) {
+    return 13;
+  }
+  transact(&sick, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)", false);
+  transact(&well, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)", false);
+  flush(&sick);
+  fail_calls(CALL_WRITE, 1, 1000000, "sick.db");
+  transact(&sick, "INSERT INTO t VALUES(1, 'while it is broken')", false);
+  int rc = sql_exec(sick.db, "PRAGMA asyncvfs_flush");
+  if ((rc & 0xff) != SQLITE_IOERR) problem(sick.db, "a flush that cannot be answers", rc);
+  transact(&sick, "INSERT INTO t VALUES(2, 'still')", false);
+  rc = sql_try_int(sick.db, "SELECT count(*) FROM t", &rows);
+  if (rc != SQLITE_OK || rows != 2) problem(sick.db, "what was committed is not readable", rc);
+  transact(&well, "INSERT INTO t VALUES(1, 'well')", false);
+  flush(&well);
+  if (sql_status(well.db, "last_error") > 0) problem(well.db, "the other database has the error", 0);
+  fail_calls(CALL_WRITE, 0, 0, NULL);
+  rc = asyncvfs_flush(NULL, 60000);   /* through the retries that are still to come */
+  if (rc != SQLITE_OK) problem(sick.db, "a flush after the disk is well again", rc);
+  rc = sqlite3_close(sick.db);
+  if (rc != SQLITE_OK || sqlite3_close(well.db) != SQLITE_OK) problem(NULL, "close", rc);
+  check_same(sick_path, sick.shadow);
+  check_same(well_path, well.shadow);
+  sqlite3_close(sick.shadow);
+  sqlite3_close(well.shadow);
+  return problems > 0 ? 11 : 0;
+}
+
+static void a_lasting_failure_is_told_touches_no_other_and_heals(void) {
+  run_role("faults_lasting", "now");
+}
+
+void suite_faults(void) {
+  CU_pSuite suite = CU_add_suite("faults", NULL, NULL);
+  ADD_TEST(suite, any_open_may_fail);
+  ADD_TEST(suite, any_removal_may_fail);
+  ADD_TEST(suite, any_identity_may_fail);
+  ADD_TEST(suite, any_size_may_fail);
+  ADD_TEST(suite, any_resize_may_fail);
+  ADD_TEST(suite, any_flush_may_fail);
+  ADD_TEST(suite, any_read_may_fail);
+  ADD_TEST(suite, any_write_may_fail);
+  ADD_TEST(suite, a_lasting_failure_is_told_touches_no_other_and_heals);
+}
