@@ -31,6 +31,11 @@ static bool is_big(const stream *s, int i) {
   return s->big_every > 0 && i % s->big_every == 0;
 }
 
+static int big_rows(const stream *s, int i) {
+  bool empty = s->shrinks && i / s->big_every % 2 == 0;
+  return empty ? 0 : s->big_bytes / BIG_ROW_BYTES;
+}
+
 static bool has_rollback_before(int i) {
   return i % 7 == 3;
 }
@@ -50,6 +55,7 @@ static uint64_t payload_seed(const stream *s, int i) {
 int stream_create(const stream *s, sqlite3 *db) {
   return sql_execf(db,
                    "PRAGMA page_size=%d;"
+                   "PRAGMA auto_vacuum=%d;"
                    "BEGIN;"
                    "CREATE TABLE row(id INTEGER PRIMARY KEY, payload BLOB);"
                    "CREATE TABLE big(id INTEGER PRIMARY KEY, payload BLOB);"
@@ -57,7 +63,7 @@ int stream_create(const stream *s, sqlite3 *db) {
                    "CREATE INDEX row_payload ON row(length(payload), substr(payload, 1, 8));"
                    "INSERT INTO last VALUES(0);"
                    "COMMIT",
-                   s->page_size);
+                   s->page_size, s->shrinks);
 }
 
 static int write_body(const stream *s, sqlite3 *db, int i) {
@@ -70,12 +76,11 @@ static int write_body(const stream *s, sqlite3 *db, int i) {
                      (long long)payload_seed(s, i), payload_bytes(s, i), changed_row(s, i),
                      deleted_row(s, i), i);
   if (rc != SQLITE_OK || !is_big(s, i)) return rc;
-  return sql_execf(
-      db,
-      "DELETE FROM big;"
-      "WITH RECURSIVE k(j) AS (SELECT 1 UNION ALL SELECT j + 1 FROM k WHERE j < %d)"
-      "INSERT INTO big SELECT j, noise(%lld + j, %d) FROM k",
-      s->big_bytes / BIG_ROW_BYTES, (long long)payload_seed(s, i), BIG_ROW_BYTES);
+  return sql_execf(db,
+                   "DELETE FROM big;"
+                   "WITH RECURSIVE k(j) AS (SELECT 1 UNION ALL SELECT j + 1 FROM k LIMIT %d)"
+                   "INSERT INTO big SELECT j, noise(%lld + j, %d) FROM k",
+                   big_rows(s, i), (long long)payload_seed(s, i), BIG_ROW_BYTES);
 }
 
 /* Not in journal_mode=OFF, where stock SQLite cannot undo. */
@@ -108,6 +113,7 @@ static int set_up(const stream *s, sqlite3 *db) {
   if (rc == SQLITE_OK && s->max_queue_bytes > 0 && strcmp(s->vfs, "asyncvfs") == 0) {
     rc = sql_execf(db, "PRAGMA asyncvfs_max_queue_bytes=%d", s->max_queue_bytes);
   }
+  if (rc == SQLITE_OK && s->pragma != NULL) rc = sql_execf(db, "PRAGMA %s", s->pragma);
   return rc;
 }
 
@@ -130,8 +136,8 @@ static void say(const char *what, int n) {
 int role_stream(int argc, char **argv) {
   sqlite3 *db = NULL;
   int i = 0;
-  if (argc != 11) return 2;
-  const char *path = argv[10];
+  if (argc != 13) return 2;
+  const char *path = argv[12];
   stream s = {.vfs = argv[0],
               .journal_mode = argv[1],
               .seed = strtoull(argv[2], NULL, 10),
@@ -141,7 +147,9 @@ int role_stream(int argc, char **argv) {
               .big_every = atoi(argv[6]),
               .big_bytes = atoi(argv[7]),
               .max_queue_bytes = atoi(argv[8]),
-              .exclusive = atoi(argv[9]) != 0};
+              .exclusive = atoi(argv[9]) != 0,
+              .shrinks = atoi(argv[10]) != 0,
+              .pragma = argv[11][0] != 0 ? argv[11] : NULL};
   int rc = sql_try_open(path, s.vfs, &db);
   if (rc == SQLITE_OK) rc = set_up(&s, db);
   if (rc == SQLITE_OK) rc = begin_or_go_on(&s, db, &i);
@@ -163,13 +171,14 @@ int role_stream(int argc, char **argv) {
 }
 
 harness_child *stream_start(const stream *s, const char *path) {
-  char numbers[8][24];
+  char numbers[9][24];
   snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)s->seed);
   const int values[] = {s->page_size, s->cache_size,      s->flush_every, s->big_every,
-                        s->big_bytes, s->max_queue_bytes, s->exclusive};
-  for (int i = 0; i < 7; i++) snprintf(numbers[i + 1], sizeof numbers[0], "%d", values[i]);
+                        s->big_bytes, s->max_queue_bytes, s->exclusive,   s->shrinks};
+  for (int i = 0; i < 8; i++) snprintf(numbers[i + 1], sizeof numbers[0], "%d", values[i]);
   return harness_spawn("stream", s->vfs, s->journal_mode, numbers[0], numbers[1], numbers[2],
-                       numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], path, NULL);
+                       numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[8],
+                       s->pragma == NULL ? "" : s->pragma, path, NULL);
 }
 
 /* ------------------------------------------------------------- its end */
@@ -263,7 +272,7 @@ static bool verify_big(const stream *s, sqlite3 *db, int n, const char *what) {
   int rows = 0;
   bool ok = true;
   int writer = s->big_every > 0 ? n - n % s->big_every : 0;
-  int expected = writer > 0 ? s->big_bytes / BIG_ROW_BYTES : 0;
+  int expected = writer > 0 ? big_rows(s, writer) : 0;
   if (sqlite3_prepare_v2(db, "SELECT id, payload FROM big ORDER BY id", -1, &statement, NULL) !=
       SQLITE_OK) {
     return FAIL("%s: %s", what, sqlite3_errmsg(db));

@@ -1,15 +1,16 @@
 /* stream.h: numbered commits whose number says what the database must hold.
  *
  * Transaction i inserts row i, changes an older row, deletes one now and then,
- * now and then rewrites the table `big`, and sets n = i in the table `last`;
- * all of it follows from the seed and i. So a database that claims n can be
- * proved to be exactly the state after the first n commits: stream_verify
- * replays the versions in memory and compares every row, byte by byte.
+ * now and then rewrites the table `big` (or empties it, so that the file gets
+ * shorter), and sets n = i in the table `last`; all of it follows from the seed
+ * and i. So a database that claims n can be proved to be exactly the state
+ * after the first n commits: stream_verify replays the versions in memory and
+ * compares every row, byte by byte.
  * Between the transactions some others are rolled back.
  *
  * A child process (role "stream") writes the stream, from the start or from
- * where the database is, until it is ended, and
- * prints "committed N" and, after PRAGMA asyncvfs_flush, "flushed N".
+ * where the database is, until it is ended, and prints "committed N" and,
+ * after PRAGMA asyncvfs_flush, "flushed N".
  */
 #ifndef STREAM_H
 #define STREAM_H
@@ -30,7 +31,9 @@ typedef struct stream {
   int big_every;       /* 0: never */
   int big_bytes;       /* of the table `big` */
   int max_queue_bytes; /* 0: the default */
+  const char *pragma;  /* one more, such as "asyncvfs_max_lag_ms=0"; NULL: none */
   bool exclusive;      /* locking_mode=EXCLUSIVE */
+  bool shrinks;        /* auto_vacuum=FULL, and every other time big is emptied */
 } stream;
 
 harness_child *stream_start(const stream *s, const char *path);

@@ -3,14 +3,15 @@
  *
  * A child writes the numbered commits of stream.h. The parent reads a random
  * number of its lines, spins for a random moment, or until it sees a hot
- * journal, and ends it by TerminateProcess. What it left is copied, and stock SQLite opens the
- * copy: it must hold the state after the first n commits for some n, all that was reported
- * flushed among them. Then the original is opened on the VFS under test: the same n, and no
- * file stays beside it.
+ * journal, and ends it by TerminateProcess. What it left is copied, and stock
+ * SQLite opens the copy: it must hold the state after the first n commits for
+ * some n, all that was reported flushed among them. Then the original is opened
+ * on the VFS under test: the same n, and no file stays beside it.
  *
  * The round's number picks journal_mode, page size, cache spills, transactions
- * beyond max_queue_bytes and locking_mode, so that each test here covers its
- * grid whatever the seed is.
+ * beyond max_queue_bytes, max_lag_ms and locking_mode, so that each test here
+ * covers its grid whatever the seed is. A test in which none of many kills has
+ * hit a batch proves little, and fails.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,9 @@
 
 #define KILLS_PER_MODE  24
 #define OVERSIZED_KILLS 24
+#define SHRINKING_KILLS 24
 #define EXCLUSIVE_KILLS 12
+#define ENOUGH_KILLS    24 /* for one of them to hit a batch */
 
 typedef struct tally {
   int kills;
@@ -87,6 +90,7 @@ static void report(const tally *t) {
   harness_print("    %d kills, %d with a hot journal, %lld commits recovered\n", t->kills,
                 t->hot, (long long)t->commits);
   CHECK(t->commits > 0);
+  if (t->kills >= ENOUGH_KILLS) CHECK(t->hot > 0);
 }
 
 /* MEMORY and OFF are safe against a kill with asyncvfs alone. */
@@ -94,38 +98,42 @@ static bool mode_is_safe(const char *mode) {
   return sql_vfs_is_asyncvfs() || (strcmp(mode, "MEMORY") != 0 && strcmp(mode, "OFF") != 0);
 }
 
-static void kill_in_mode(const char *mode) {
-  static const int page_sizes[] = {4096, 512, 65536, 1024, 8192, 4096};
+/* All page sizes in each mode; over the modes, each of them with spills. */
+static void kill_in_mode(const char *mode, int shift) {
+  static const int page_sizes[] = {4096, 512, 65536, 1024, 8192, 32768, 2048, 16384};
   tally t = {0, 0, 0};
   if (!mode_is_safe(mode)) return;
   for (int i = 0; i < KILLS_PER_MODE; i++) {
     stream s = {.journal_mode = mode,
-                .page_size = page_sizes[i % 6],
+                .page_size = page_sizes[(i + shift) % 8],
                 .cache_size = i % 4 == 1 ? 5 : 2000,
                 .flush_every = i % 3 == 0   ? 5
                                : i % 3 == 1 ? 40
                                             : 400,
                 .big_every = i % 2 == 0 ? 50 : 0,
-                .big_bytes = 90000};
+                .big_bytes = 90000,
+                .pragma = i % 5 == 0   ? "asyncvfs_max_lag_ms=0"
+                          : i % 5 == 1 ? "asyncvfs_max_lag_ms=5"
+                                       : NULL};
     if (!kill_once(&s, i % 3 == 0 ? 120 : 25, &t)) break;
   }
   report(&t);
 }
 
 static void delete_mode_recovers_a_prefix(void) {
-  kill_in_mode("DELETE");
+  kill_in_mode("DELETE", 0);
 }
 static void truncate_mode_recovers_a_prefix(void) {
-  kill_in_mode("TRUNCATE");
+  kill_in_mode("TRUNCATE", 1);
 }
 static void persist_mode_recovers_a_prefix(void) {
-  kill_in_mode("PERSIST");
+  kill_in_mode("PERSIST", 2);
 }
 static void memory_mode_recovers_a_prefix(void) {
-  kill_in_mode("MEMORY");
+  kill_in_mode("MEMORY", 3);
 }
 static void off_mode_recovers_a_prefix(void) {
-  kill_in_mode("OFF");
+  kill_in_mode("OFF", 4);
 }
 
 /* Transactions of 2 MiB through a queue of 1 MiB: the write-through path. */
@@ -140,7 +148,27 @@ static void oversized_transactions_recover_a_prefix(void) {
                 .big_every = 3,
                 .big_bytes = 2 << 20,
                 .max_queue_bytes = 1 << 20};
-    if (mode_is_safe(s.journal_mode) && !kill_once(&s, 12, &t)) break;
+    if (mode_is_safe(s.journal_mode) && !kill_once(&s, 7, &t)) break;
+  }
+  report(&t);
+}
+
+/* Every other rewrite of the table `big` cuts it off the file. */
+static void shrinking_files_recover_a_prefix(void) {
+  static const char *const modes[] = {"DELETE", "OFF", "TRUNCATE", "MEMORY", "PERSIST"};
+  tally t = {0, 0, 0};
+  for (int i = 0; i < SHRINKING_KILLS; i++) {
+    stream s = {.journal_mode = modes[i % 5],
+                .page_size = i % 3 == 0   ? 1024
+                             : i % 3 == 1 ? 4096
+                                          : 16384,
+                .cache_size = i % 4 == 0 ? 5 : 2000,
+                .flush_every = 40,
+                .big_every = 4,
+                .big_bytes = 150000,
+                .pragma = i % 2 == 0 ? "asyncvfs_max_lag_ms=1" : NULL,
+                .shrinks = true};
+    if (mode_is_safe(s.journal_mode) && !kill_once(&s, 25, &t)) break;
   }
   report(&t);
 }
@@ -166,5 +194,6 @@ void suite_kill(void) {
   ADD_TEST(suite, memory_mode_recovers_a_prefix);
   ADD_TEST(suite, off_mode_recovers_a_prefix);
   ADD_TEST(suite, oversized_transactions_recover_a_prefix);
+  ADD_TEST(suite, shrinking_files_recover_a_prefix);
   ADD_TEST(suite, exclusive_locking_recovers_a_prefix);
 }
