@@ -237,17 +237,18 @@ static void a_removed_file_is_gone_at_once(void) {
   }
 }
 
-/* A database, say: only what was opened with CREATE can be removed. */
-static void a_file_that_cannot_be_removed_is_closed(void) {
-  const char *path = scratch_path("kept.bin");
+/* A stock connection in journal_mode PERSIST, say, that keeps its journal open. */
+static void a_file_that_another_holds_is_not_removed_but_closed(void) {
+  const char *path = scratch_path("held.bin");
   wchar_t w[1024];
-  avfs_file *f = open_new(path);
-  if (f == NULL) return;
-  io->close(f);
-  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
-  if (f != NULL) CHECK_EQ(io->remove(f), SQLITE_IOERR_DELETE);
+  HANDLE stock = CreateFileW(wide(path, w, 1024), GENERIC_READ | GENERIC_WRITE,
+                             FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, CREATE_NEW, 0, NULL);
+  avfs_file *f = open_new(path);   /* beside it, although it shares no deletion */
+  CHECK(stock != INVALID_HANDLE_VALUE);
+  if (f != NULL) CHECK_EQ(io->remove(f), SQLITE_BUSY);
   CHECK(sql_file_exists(path));
-  CHECK(DeleteFileW(wide(path, w, 1024)));   /* nobody holds it any more */
+  CloseHandle(stock);
+  CHECK(DeleteFileW(w));   /* nobody holds it any more */
 }
 
 /* ---- size ---------------------------------------------------------------------------------- */
@@ -398,7 +399,7 @@ void suite_io(void) {
   ADD_TEST(suite, a_missing_folder_and_bad_utf8_cannot_be_opened);
   ADD_TEST(suite, an_open_file_is_shared_but_not_deleted);
   ADD_TEST(suite, a_removed_file_is_gone_at_once);
-  ADD_TEST(suite, a_file_that_cannot_be_removed_is_closed);
+  ADD_TEST(suite, a_file_that_another_holds_is_not_removed_but_closed);
   ADD_TEST(suite, resizing_grows_with_zeros_and_shrinks);
   ADD_TEST(suite, shrinking_a_mapped_file_counts_as_done);
   ADD_TEST(suite, a_file_has_one_identity_by_whatever_path);
