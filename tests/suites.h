@@ -38,6 +38,7 @@
   ROLE(scheduler_turns) \
   ROLE(faults) \
   ROLE(faults_lasting) \
+  ROLE(faults_relax) \
   ROLE(echo)   \
   ROLE(sleep)  \
   ROLE(sql)    \

@@ -49,6 +49,7 @@ static struct {
   volatile LONG from, times;
   volatile LONG failed;
   const char *only;
+  HANDLE removing, remove_now;   /* a removal says that it begins, and waits; or NULL */
   /* open files */
   SRWLOCK lock;
   struct {
@@ -110,6 +111,10 @@ static void faulty_close(avfs_file *f) {
 
 static int faulty_remove(avfs_file *f) {
   bool failing = fails(CALL_REMOVE, f, NULL);
+  if (faulty.removing != NULL) {
+    SetEvent(faulty.removing);
+    WaitForSingleObject(faulty.remove_now, INFINITE);
+  }
   forget(f);
   if (!failing) return avfs_io_win32.remove(f);
   avfs_io_win32.close(f);
@@ -358,6 +363,48 @@ static void a_lasting_failure_is_told_touches_no_other_and_heals(void) {
   run_role("faults_lasting", "now");
 }
 
+/* ---- the OS lock on its way out ------------------------------------------------------- */
+
+static DWORD WINAPI commit_one(void *arg) {
+  sqlite3 *db = arg;
+  return (DWORD)sql_exec(db, "BEGIN IMMEDIATE; INSERT INTO t VALUES(2, 'meanwhile'); COMMIT");
+}
+
+/* An idle store deletes its journal and then unlocks, without its lock held. It is
+ * stopped between the two. A transaction that begins now must wait for a lock of its
+ * own: one that commits by the lock that goes has none, and other processes write
+ * beside it. What the wait for it shows is only that it came through. */
+int role_faults_relax(int argc, char **argv) {
+  enum { LONG_ENOUGH_TO_COMMIT_MS = 300 };
+  const char *path = scratch_path("relax.db");
+  DWORD rc = 99;
+  (void)argc;
+  (void)argv;
+  if (!begin_faulty()) return 10;
+  sqlite3 *db = open_worker(path);
+  if (db == NULL || sql_exec(db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)") != SQLITE_OK) return 13;
+  faulty.remove_now = CreateEventA(NULL, TRUE, FALSE, NULL);
+  faulty.removing = CreateEventA(NULL, TRUE, FALSE, NULL);
+  if (sql_exec(db, "INSERT INTO t VALUES(1, 'first')") != SQLITE_OK) return 14;
+  WaitForSingleObject(faulty.removing, INFINITE);
+  HANDLE thread = CreateThread(NULL, 0, commit_one, db, 0, NULL);
+  if (WaitForSingleObject(thread, LONG_ENOUGH_TO_COMMIT_MS) == WAIT_OBJECT_0) {
+    GetExitCodeThread(thread, &rc);
+    harness_print("a transaction ended with %lu while the OS lock was being given up\n", rc);
+    return 15;
+  }
+  SetEvent(faulty.remove_now);
+  WaitForSingleObject(thread, INFINITE);
+  GetExitCodeThread(thread, &rc);
+  CloseHandle(thread);
+  if (rc != SQLITE_OK) return 16;
+  return sqlite3_close(db) == SQLITE_OK ? 0 : 17;
+}
+
+static void no_transaction_uses_an_os_lock_that_is_being_given_up(void) {
+  run_role("faults_relax", "now");
+}
+
 void suite_faults(void) {
   CU_pSuite suite = CU_add_suite("faults", NULL, NULL);
   ADD_TEST(suite, any_open_may_fail);
@@ -369,4 +416,5 @@ void suite_faults(void) {
   ADD_TEST(suite, any_read_may_fail);
   ADD_TEST(suite, any_write_may_fail);
   ADD_TEST(suite, a_lasting_failure_is_told_touches_no_other_and_heals);
+  ADD_TEST(suite, no_transaction_uses_an_os_lock_that_is_being_given_up);
 }
