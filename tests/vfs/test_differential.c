@@ -659,7 +659,7 @@ static void journal_mode_off_sees_no_difference(void) {
 
 static void several_connections_see_no_difference(void) {
   run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | MODE_OFF,
-            "several connections", 60);
+            "several connections", 45);
 }
 
 static void shared_cache_sees_no_difference(void) {
@@ -668,21 +668,21 @@ static void shared_cache_sees_no_difference(void) {
 
 static void exclusive_locking_sees_no_difference(void) {
   run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | EXCLUSIVE_LOCKING,
-            "exclusive locking", 40);
+            "exclusive locking", 30);
 }
 
 static void attached_databases_see_no_difference(void) {
-  run_theme(CACHE_SPILLS | REOPENS | MANY_CONNECTIONS | ATTACHED, "attached", 50);
+  run_theme(CACHE_SPILLS | REOPENS | MANY_CONNECTIONS | ATTACHED, "attached", 40);
 }
 
 static void backups_see_no_difference(void) {
-  run_theme(CACHE_SPILLS | BACKUPS | REOPENS | MANY_CONNECTIONS, "backups", 40);
+  run_theme(CACHE_SPILLS | BACKUPS | REOPENS | MANY_CONNECTIONS, "backups", 30);
 }
 
 static void wal_and_back_sees_no_difference(void) {
   run_theme(CACHE_SPILLS | VACUUMS | REOPENS | MANY_CONNECTIONS | WAL_AND_BACK |
                 EXCLUSIVE_LOCKING,
-            "WAL and back", 40);
+            "WAL and back", 35);
 }
 
 void suite_differential(void) {
