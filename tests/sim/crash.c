@@ -7,34 +7,47 @@
 
 enum { SEEN = 1 << 14, KEPT = 4, DEPTH = 3 };
 
-sim_history sim_commits;
+sim_history sim_commits[SIM_DATABASES];
+const char *const sim_names[SIM_DATABASES] = {"/t/main.db", "/t/b.db", "/t/c.db"};
+const char *const sim_schemas[SIM_DATABASES] = {"main", "b", "c"};
+int sim_databases = 1;
+uint32_t sim_groups[SIM_GROUPS][SIM_DATABASES];
+uint32_t sim_group_count;
 sim_statistics *sim_stats;
 
-static const char *database;
+/* What is in the databases. */
+typedef struct contents {
+  uint64_t of[SIM_DATABASES];
+} contents;
+
 static uint32_t cut_rate;
 static sim_random look;          /* chance for the looking alone */
 static sim_disk *failed_image;
 
 /* Images seen in this run, and the content that stock SQLite found in each. */
 static struct seen {
-  uint64_t image, content;
+  uint64_t image;
+  contents content;
 } seen[SEEN];
 static uint32_t seen_count;
 
 static struct kept {
   sim_disk disk;
-  uint64_t content;
+  uint64_t image;
 } kept[KEPT];
 static uint32_t kept_count;
 
-int sim_content(sqlite3 *db, uint64_t *hash_out) {
-  static const char tables[] = "SELECT name, sql FROM sqlite_schema WHERE type='table' ORDER BY name";
+int sim_content(sqlite3 *db, const char *schema, uint64_t *hash_out) {
   sqlite3_stmt *list = NULL, *rows = NULL;
   uint64_t h = 1469598103934665603u;
-  int rc = sqlite3_prepare_v2(db, tables, -1, &list, NULL);
+  char tables[120];
+  int rc;
+  snprintf(tables, sizeof tables,
+           "SELECT name, sql FROM %s.sqlite_schema WHERE type='table' ORDER BY name", schema);
+  rc = sqlite3_prepare_v2(db, tables, -1, &list, NULL);
   while (rc == SQLITE_OK && (rc = sqlite3_step(list)) == SQLITE_ROW) {
     const char *name = (const char *)sqlite3_column_text(list, 0);
-    char *sql = sqlite3_mprintf("SELECT * FROM \"%w\" ORDER BY rowid", name);
+    char *sql = sqlite3_mprintf("SELECT * FROM %s.\"%w\" ORDER BY rowid", schema, name);
     h = sim_hash(h, name, strlen(name));
     h = sim_hash(h, sqlite3_column_text(list, 1), (uint64_t)sqlite3_column_bytes(list, 1));
     rc = sqlite3_prepare_v2(db, sql, -1, &rows, NULL);
@@ -57,12 +70,31 @@ int sim_content(sqlite3 *db, uint64_t *hash_out) {
   return rc;
 }
 
-static int is_allowed(uint64_t content, int trying) {
-  uint32_t k;
-  for (k = sim_commits.acked; k < sim_commits.count; k++) {
-    if (sim_commits.state[k] == content) return 1;
+/* Is each group in all its databases or in none, when database d has commit[d]? */
+static int groups_are_whole(const uint32_t *commit) {
+  uint32_t g;
+  int d;
+  for (g = 0; g < sim_group_count; g++) {
+    int in = 0, out = 0;
+    for (d = 0; d < sim_databases; d++) {
+      if (sim_groups[g][d] == 0) continue;
+      if (commit[d] >= sim_groups[g][d]) in = 1;
+      else out = 1;
+    }
+    if (in && out) return 0;
   }
-  return trying && content == sim_commits.trying_state;
+  return 1;
+}
+
+/* Tries all commits that database d and those after it may be at. */
+static int fits(const contents *c, int d, uint32_t *commit) {
+  const sim_history *h = &sim_commits[d];
+  if (d == sim_databases) return groups_are_whole(commit);
+  for (commit[d] = h->acked; commit[d] < h->count + (h->trying != 0); commit[d]++) {
+    uint64_t state = commit[d] < h->count ? h->state[commit[d]] : h->trying_state;
+    if (state == c->of[d] && fits(c, d + 1, commit)) return 1;
+  }
+  return 0;
 }
 
 static void dump_failed(void) {
@@ -70,22 +102,24 @@ static void dump_failed(void) {
   if (to != NULL && failed_image != NULL) sim_disk_dump(failed_image, to);
 }
 
-static void tell_wrong(uint64_t content, const char *who, const char *how) {
-  uint32_t k;
-  for (k = sim_commits.count; k-- > 0;) {
-    if (sim_commits.state[k] == content) break;
+static void tell_wrong(const contents *c, const char *who, const char *how) {
+  int d;
+  for (d = 0; d < sim_databases; d++) {
+    const sim_history *h = &sim_commits[d];
+    uint32_t k = h->count;
+    while (k > 0 && h->state[k - 1] != c->of[d]) k--;
+    if (k > 0) {
+      printf("%s finds %s after commit %u (acknowledged: %u, committed: %u)\n", who, sim_names[d],
+             k - 1, h->acked, h->count - 1);
+    } else if (h->trying && h->trying_state == c->of[d]) {
+      printf("%s finds %s after commit %u, which is being made\n", who, sim_names[d], h->count);
+    } else {
+      printf("%s finds %s with content %016llx, which is no state of it (acknowledged: %u, "
+             "committed: %u)\n", who, sim_names[d], (unsigned long long)c->of[d], h->acked,
+             h->count - 1);
+    }
   }
-  if (k == UINT32_MAX) {
-    printf("%s finds content %016llx, which is no state of the %u committed (acknowledged: %u: "
-           "%016llx; the newest: %016llx)\n", who, (unsigned long long)content,
-           sim_commits.count - 1, sim_commits.acked,
-           (unsigned long long)sim_commits.state[sim_commits.acked],
-           (unsigned long long)sim_commits.state[sim_commits.count - 1]);
-  } else {
-    printf("%s finds the state after commit %u, but %u was acknowledged (of %u)\n", who, k,
-           sim_commits.acked, sim_commits.count - 1);
-  }
-  sim_fail("%s: not a prefix of the commits", how);
+  sim_fail("%s: not a prefix of the commits, or a group is torn", how);
 }
 
 static uint32_t slot_of(uint64_t image) {
@@ -97,30 +131,39 @@ static uint32_t slot_of(uint64_t image) {
 static void recovery_stepped(sim_disk *d);
 static int depth;
 
-/* Opens `image` on a copy of its own and says what content it has. */
-static uint64_t judge(sim_disk *image, const char *vfs, const char *how) {
-  sim_disk *before = sim_current_disk;
+static uint64_t judge_database(int d, const char *vfs, const char *how) {
   sqlite3 *db = NULL;
   sqlite3_stmt *check = NULL;
   uint64_t content = 0;
-  int rc;
-  failed_image = image;
-  sim_current_disk = image;
-  rc = sqlite3_open_v2(database, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs);
+  int rc = sqlite3_open_v2(sim_names[d], &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs);
   if (rc == SQLITE_OK) rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &check, NULL);
   if (rc == SQLITE_OK && sqlite3_step(check) == SQLITE_ROW) {
     const char *text = (const char *)sqlite3_column_text(check, 0);
-    if (strcmp(text, "ok") != 0) sim_fail("%s: integrity_check: %s", how, text);
+    if (strcmp(text, "ok") != 0) sim_fail("%s: %s: integrity_check: %s", how, sim_names[d], text);
   } else {
-    sim_fail("%s: cannot be opened: %s", how, sqlite3_errmsg(db));
+    sim_fail("%s: %s cannot be opened: %s", how, sim_names[d], sqlite3_errmsg(db));
   }
   sqlite3_finalize(check);
-  rc = sim_content(db, &content);
-  if (rc != SQLITE_OK) sim_fail("%s: cannot be read: %s", how, sqlite3_errmsg(db));
+  rc = sim_content(db, "main", &content);
+  if (rc != SQLITE_OK) sim_fail("%s: %s cannot be read: %s", how, sim_names[d], sqlite3_errmsg(db));
   sqlite3_close(db);
+  return content;
+}
+
+/* Opens the databases of `image`, from number `first` on, and says what they have. */
+static contents judge(sim_disk *image, int first, const char *vfs, const char *how) {
+  sim_disk *before = sim_current_disk;
+  contents c = {{0}};
+  int i;
+  failed_image = image;
+  sim_current_disk = image;
+  for (i = 0; i < sim_databases; i++) {
+    int d = (first + i) % sim_databases;
+    c.of[d] = judge_database(d, vfs, how);
+  }
   sim_current_disk = before;
   failed_image = NULL;
-  return content;
+  return c;
 }
 
 /* A journal that is more than a header of zeros. */
@@ -151,7 +194,7 @@ static void cut(sim_disk *d, enum sim_cut how_much, const char *how) {
     if (kept_count < KEPT && depth == 0 && sim_chance(&look, hot ? 30000 : 2000)) {
       sim_random r = {0};
       sim_disk_cut(&image, SIM_CUT_ALL, &r, &kept[kept_count].disk);
-      kept[kept_count++].content = hash;
+      kept[kept_count++].image = hash;
     }
     sim_stats->images++;
     sim_stats->recovery_images += depth > 0;
@@ -159,7 +202,8 @@ static void cut(sim_disk *d, enum sim_cut how_much, const char *how) {
     depth++;
     if (hot && depth < DEPTH && sim_chance(&look, 250000)) image.stepped = recovery_stepped;
     {
-      uint64_t content = judge(&image, "win32", how);
+      int first = sim_databases == 1 ? 0 : (int)sim_below(&look, (uint32_t)sim_databases);
+      contents content = judge(&image, first, "win32", how);
       depth--;
       i = slot_of(hash);   /* deeper cuts added some */
       seen_count += seen[i].image == 0;
@@ -168,7 +212,10 @@ static void cut(sim_disk *d, enum sim_cut how_much, const char *how) {
     }
   }
   failed_image = &image;
-  if (!is_allowed(seen[i].content, sim_commits.trying)) tell_wrong(seen[i].content, "stock SQLite", how);
+  {
+    uint32_t commit[SIM_DATABASES];
+    if (!fits(&seen[i].content, 0, commit)) tell_wrong(&seen[i].content, "stock SQLite", how);
+  }
   failed_image = NULL;
   sim_disk_free(&image);
 }
@@ -198,9 +245,8 @@ static void stepped(sim_disk *d) {
   if (sim_frozen == 0 && sim_chance(&look, cut_rate)) cut_all_kinds(d);
 }
 
-void sim_crash_watch(sim_disk *d, const char *name, uint32_t rate) {
+void sim_crash_watch(sim_disk *d, uint32_t rate) {
   sim_on_fail = dump_failed;
-  database = name;
   cut_rate = rate;
   look.state = sim_seed ^ 0x5851f42d4c957f2du;
   d->stepped = stepped;
@@ -211,13 +257,13 @@ void sim_crash_now(sim_disk *d) { cut_all_kinds(d); }
 void sim_crash_by_async(void) {
   uint32_t i;
   for (i = 0; i < kept_count; i++) {
-    uint64_t stock = seen[slot_of(kept[i].content)].content, content;
-    if (stock == 0) continue;   /* forgotten */
-    content = judge(&kept[i].disk, "asyncvfs", "recovery by asyncvfs");
+    const struct seen *stock = &seen[slot_of(kept[i].image)];
+    contents c;
+    if (stock->image == 0) continue;   /* forgotten */
+    c = judge(&kept[i].disk, 0, "asyncvfs", "recovery by asyncvfs");
     sim_stats->async_images++;
-    if (content != stock) {
-      sim_fail("recovery by asyncvfs gives %016llx, by stock SQLite %016llx",
-               (unsigned long long)content, (unsigned long long)stock);
+    if (memcmp(&c, &stock->content, sizeof c) != 0) {
+      tell_wrong(&c, "asyncvfs", "recovery by asyncvfs differs from that by stock SQLite");
     }
     sim_disk_free(&kept[i].disk);
   }

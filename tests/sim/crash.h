@@ -7,6 +7,9 @@
  *                                                  v
  *                       is it the state after commit k, acked <= k <= committed?
  *
+ * Each database has a history of its own. A commit with a super-journal is a group:
+ * it is in all its databases or in none.
+ *
  * A commit whose COMMIT has not returned yet may count. The recovery itself is cut
  * again, two deep. Some images are kept and recovered by asyncvfs too, at the end.
  */
@@ -16,32 +19,40 @@
 #include "disk.h"
 #include "sqlite3.h"
 
-enum { SIM_STATES = 4096 };
+enum { SIM_DATABASES = 3, SIM_STATES = 4096, SIM_GROUPS = 1024 };
 
-/* What the database may be. */
+/* What one database may be. */
 typedef struct sim_history {
   uint64_t state[SIM_STATES];   /* hash of the content after commit k; 0: empty */
   uint32_t count;               /* committed states */
   int trying;                   /* a COMMIT is in progress... */
-  uint64_t trying_state;        /* ...to this state */
+  uint64_t trying_state;        /* ...to this state, which would be number `count` */
   uint32_t acked;               /* this one is promised to survive */
 } sim_history;
 
-extern sim_history sim_commits;
+extern sim_history sim_commits[SIM_DATABASES];
+extern const char *const sim_names[SIM_DATABASES];     /* of their files */
+extern const char *const sim_schemas[SIM_DATABASES];   /* main, and as they are attached */
+extern int sim_databases;                              /* how many there are */
+
+/* Commits with a super-journal: the number that each has in a database, 0: none. The
+ * last one may be on trial still. */
+extern uint32_t sim_groups[SIM_GROUPS][SIM_DATABASES];
+extern uint32_t sim_group_count;
 
 typedef struct sim_statistics {
   uint64_t runs, commits, steps, cuts, images, recovery_images, async_images;
   uint64_t hot;                 /* images with a journal that had to be rolled back */
-  uint64_t faults, foreign_commits, busy, reads, flushes;
+  uint64_t faults, foreign_commits, busy, reads, flushes, groups;
 } sim_statistics;
 
 extern sim_statistics *sim_stats;
 
 /* SQLite result code. */
-int sim_content(sqlite3 *db, uint64_t *hash_out);
+int sim_content(sqlite3 *db, const char *schema, uint64_t *hash_out);
 
 /* The disk's steps are cut from now on, each with this chance (per million). */
-void sim_crash_watch(sim_disk *d, const char *database, uint32_t rate);
+void sim_crash_watch(sim_disk *d, uint32_t rate);
 /* One more cut, of all three kinds. */
 void sim_crash_now(sim_disk *d);
 /* Recovers the images that were kept with asyncvfs. The disk is closed by now. */

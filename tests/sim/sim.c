@@ -7,7 +7,8 @@
  *
  * The shadow says what the content must be: after each commit for crash images, and
  * at each read of a connection, local or foreign. At most one transaction writes at a
- * time, so one shadow is enough. All statements have one outcome whatever the
+ * time, so one shadow is enough. Where there are several databases, each connection
+ * has all of them attached, and so has the shadow. All statements have one outcome whatever the
  * page size and the order of pages.
  *
  * Each seed is a process of its own, so that none depends on those before it.
@@ -30,7 +31,6 @@
 
 const sqlite3_api_routines *sqlite3_api;
 
-static const char database[] = "/t/main.db";
 enum { CONNECTIONS = 4 };
 
 typedef struct program {
@@ -38,6 +38,8 @@ typedef struct program {
   int stock;
   int savepoints;
   int off;               /* journal_mode=OFF: no savepoints */
+  int super;             /* its commits over several databases have a super-journal */
+  int disk;              /* durability=disk */
   const char *name;
 } program;
 
@@ -47,7 +49,7 @@ static struct {
   int count;
   sqlite3 *shadow;
   int writer;            /* whose transaction the shadow has open; -1: none */
-  uint32_t newest_async; /* the newest state that asyncvfs committed */
+  uint32_t newest_async[SIM_DATABASES];   /* the newest state that asyncvfs committed */
   int faults;
   int page_size;
   int auto_vacuum;
@@ -95,11 +97,13 @@ static void shadow(const char *sql) {
   }
 }
 
-static uint64_t shadow_content(void) {
+static uint64_t shadow_content(int d) {
   uint64_t h;
-  if (sim_content(run.shadow, &h) != SQLITE_OK) sim_fail("the shadow cannot be read");
+  if (sim_content(run.shadow, sim_schemas[d], &h) != SQLITE_OK) sim_fail("the shadow cannot be read");
   return h;
 }
+
+static uint64_t newest_state(int d) { return sim_commits[d].state[sim_commits[d].count - 1]; }
 
 static int shadow_number(const char *sql) {
   sqlite3_stmt *s = NULL;
@@ -132,24 +136,23 @@ static void expect(program *p, int rc, const char *sql) {
 
 /* ---- commits ----------------------------------------------------------------------- */
 
-static void committed(program *p, uint64_t state) {
-  if (sim_commits.count == SIM_STATES) sim_fail("too many commits");
-  sim_commits.state[sim_commits.count++] = state;
+static void committed(program *p, int d, uint64_t state) {
+  sim_history *h = &sim_commits[d];
+  if (h->count == SIM_STATES) sim_fail("too many commits");
+  h->state[h->count++] = state;
   /* One that changed nothing may not have written: then a foreign one before it
    * is not on the medium by it either. */
-  if (!p->stock && state != sim_commits.state[sim_commits.count - 2]) {
-    run.newest_async = sim_commits.count - 1;
-  }
+  if (!p->stock && state != h->state[h->count - 2]) run.newest_async[d] = h->count - 1;
   sim_stats->commits++;
   sim_stats->foreign_commits += (uint64_t)p->stock;
-  sim_note("COMMIT %s: state %u is %016llx", p->name, sim_commits.count - 1,
+  sim_note("COMMIT %s: state %u of %s is %016llx", p->name, h->count - 1, sim_schemas[d],
            (unsigned long long)state);
 }
 
-static void acknowledged(void) {
-  sim_commits.acked = run.newest_async;
+static void acknowledged(int d) {
+  sim_commits[d].acked = run.newest_async[d];
   sim_stats->flushes++;
-  sim_note("ACK    state %u is durable", sim_commits.acked);
+  sim_note("ACK    state %u of %s is durable", sim_commits[d].acked, sim_schemas[d]);
 }
 
 static void rollback(program *p);
@@ -163,40 +166,98 @@ static void end_others(program *p) {
 }
 
 /* After a COMMIT that failed, did it take place? What the connection reads says. */
-static int took_place(program *p, uint64_t state) {
+static int took_place(program *p, int d, uint64_t state) {
   uint64_t h;
   int tries, rc = SQLITE_BUSY;
   if (sqlite3_get_autocommit(p->db) == 0) return 0;
   for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
-    rc = sim_content(p->db, &h);
+    rc = sim_content(p->db, sim_schemas[d], &h);
     if (rc != SQLITE_OK) sqlite3_sleep(50);
     if (tries == 10) end_others(p);
   }
   if (rc != SQLITE_OK) sim_fail("%s cannot be read after a COMMIT that failed", p->name);
   if (h == state) return 1;
-  if (h != sim_commits.state[sim_commits.count - 1]) {
+  if (h != newest_state(d)) {
     sim_fail("%s: after a COMMIT that failed the content is neither the old nor the new", p->name);
   }
   return 0;
 }
 
-/* Runs the statement that commits what the shadow's open transaction has. */
-static int commit_by(program *p, const char *sql) {
-  uint64_t state = shadow_content();
-  int rc, done;
-  sim_commits.trying_state = state;
-  sim_commits.trying = 1;
+static int is_written(const program *p, int d) {
+  return sqlite3_txn_state(p->db, sim_schemas[d]) == SQLITE_TXN_WRITE;
+}
+
+/* Runs the statement that commits what the shadow's open transaction has: in one
+ * database (`only`), or in all that the transaction has written (-1). Afterwards `done`
+ * tells for each whether it is committed. Returns the statement's code. */
+static int commit_by(program *p, const char *sql, int only, int done[SIM_DATABASES]) {
+  uint64_t state[SIM_DATABASES];
+  uint32_t *group = sim_groups[sim_group_count];
+  int changed = 0, taken = 0, d, rc;
+  memset(group, 0, sizeof sim_groups[0]);
+  memset(done, 0, SIM_DATABASES * sizeof *done);
+  for (d = 0; d < sim_databases; d++) {
+    sim_history *h = &sim_commits[d];
+    state[d] = shadow_content(d);
+    h->trying = only < 0 ? is_written(p, d) : only == d;
+    h->trying_state = state[d];
+    if (!h->trying || state[d] == newest_state(d)) continue;
+    group[d] = h->count;
+    changed++;
+  }
+  if (changed < 2 || !p->super) changed = 0;
+  else if (++sim_group_count == SIM_GROUPS) sim_fail("too many groups");
   rc = exec(p, sql);
   expect(p, rc, sql);
-  done = rc == SQLITE_OK;
-  if (!done && run.faults && (rc & 0xff) != SQLITE_BUSY) done = took_place(p, state);
-  if (done) committed(p, state);
-  sim_commits.trying = 0;
-  return done ? SQLITE_OK : rc;
+  for (d = 0; d < sim_databases; d++) {
+    if (!sim_commits[d].trying) continue;
+    done[d] = rc == SQLITE_OK;
+    if (!done[d] && run.faults && (rc & 0xff) != SQLITE_BUSY && state[d] != newest_state(d)) {
+      done[d] = took_place(p, d, state[d]);
+    }
+    taken += done[d] && group[d] != 0;
+  }
+  if (changed > 0 && taken != 0 && taken != changed) {
+    sim_fail("%s: a COMMIT over %d databases took place in %d of them", p->name, changed, taken);
+  }
+  if (changed > 0 && taken == 0) sim_group_count--;
+  sim_stats->groups += changed > 0 && taken > 0;
+  for (d = 0; d < sim_databases; d++) {
+    int written = state[d] != newest_state(d);   /* else it may have waited for nothing */
+    if (done[d]) committed(p, d, state[d]);
+    sim_commits[d].trying = 0;
+    if (done[d] && written && rc == SQLITE_OK && p->disk) acknowledged(d);
+  }
+  return rc;
+}
+
+/* Has the shadow what was committed of its open transaction, statement by statement. */
+static void shadow_ends(const int done[SIM_DATABASES]) {
+  int d, all = 1, none = 1;
+  for (d = 0; d < sim_databases; d++) {
+    if (shadow_content(d) == newest_state(d)) continue;
+    all = 0;
+  }
+  for (d = 0; d < sim_databases; d++) none &= !done[d];
+  if (all) shadow("COMMIT");
+  else if (none) shadow("ROLLBACK");
+  else sim_fail("a COMMIT without a super-journal took place in some databases");
+}
+
+/* Where several databases are, another connection might write in one that the shadow's
+ * transaction has not written, and there is but one shadow. */
+static int is_free(const program *p, int d) {
+  int other;
+  /* Without a super-journal a fault may let one database commit and another not. */
+  for (other = 0; run.writer >= 0 && run.faults && !p->super && other < sim_databases; other++) {
+    if (other != d && shadow_content(other) != newest_state(other)) return 0;
+  }
+  return run.writer < 0 || &run.programs[run.writer] == p || is_written(&run.programs[run.writer], d);
 }
 
 /* A statement outside of a transaction. */
-static void autocommit(program *p, const char *sql) {
+static void autocommit(program *p, const char *sql, int d) {
+  int done[SIM_DATABASES];
   if (run.writer >= 0) {   /* somebody else writes: it cannot succeed */
     int rc = exec(p, sql);
     expect(p, rc, sql);
@@ -205,59 +266,64 @@ static void autocommit(program *p, const char *sql) {
   }
   shadow("BEGIN");
   shadow(sql);
-  if (commit_by(p, sql) == SQLITE_OK) shadow("COMMIT");
-  else shadow("ROLLBACK");
+  commit_by(p, sql, d, done);
+  shadow(done[d] ? "COMMIT" : "ROLLBACK");
 }
 
 /* ---- the statements ---------------------------------------------------------------- */
 
-static int table_exists(int t) {
+static int table_exists(const char *schema, int t) {
   char sql[100];
-  snprintf(sql, sizeof sql, "SELECT count(*) FROM sqlite_schema WHERE name='t%d'", t);
+  snprintf(sql, sizeof sql, "SELECT count(*) FROM %s.sqlite_schema WHERE name='t%d'", schema, t);
   return shadow_number(sql);
 }
 
-static char *random_statement(void) {
+static char *random_statement(const char *schema) {
   int t = (int)below(3), bytes = (int)below(4) == 0 ? (int)below((uint32_t)run.page_size * 2 + 600)
                                                      : (int)below(120);
-  int pages = shadow_number("PRAGMA page_count");
   uint32_t what = below(100);
+  char count[40];
+  int pages;
+  snprintf(count, sizeof count, "PRAGMA %s.page_count", schema);
+  pages = shadow_number(count);
   if (bytes > 6000) bytes = 6000;
-  if (!table_exists(t)) {
-    return sqlite3_mprintf("CREATE TABLE t%d(id INTEGER PRIMARY KEY, a INT, b BLOB)", t);
+  if (!table_exists(schema, t)) {
+    return sqlite3_mprintf("CREATE TABLE %s.t%d(id INTEGER PRIMARY KEY, a INT, b BLOB)", schema, t);
   }
   if (pages > 25 && what < 55) what = 60 + what / 2;
   if (what < 25) {
-    return sqlite3_mprintf("INSERT INTO t%d(a,b) VALUES(%u, sim_blob(%u,%d))", t, below(1000),
+    return sqlite3_mprintf("INSERT INTO %s.t%d(a,b) VALUES(%u, sim_blob(%u,%d))", schema, t, below(1000),
                            below(1u << 30), bytes);
   }
   if (what < 45) {
     return sqlite3_mprintf("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i<%u) "
-                           "INSERT INTO t%d(a,b) SELECT i*%u, sim_blob(i+%u,%d) FROM c",
-                           1 + below(chance(10) ? 60 : 12), t, below(99), below(1u << 30), bytes);
+                           "INSERT INTO %s.t%d(a,b) SELECT i*%u, sim_blob(i+%u,%d) FROM c",
+                           1 + below(chance(10) ? 60 : 12), schema, t, below(99), below(1u << 30), bytes);
   }
   if (what < 60) {
-    return sqlite3_mprintf("UPDATE t%d SET a=a+1, b=sim_blob(id+%u,%d) WHERE id%%%u=%u", t,
+    return sqlite3_mprintf("UPDATE %s.t%d SET a=a+1, b=sim_blob(id+%u,%d) WHERE id%%%u=%u", schema, t,
                            below(1u << 30), bytes, 2 + below(9), below(3));
   }
-  if (what < 68) return sqlite3_mprintf("UPDATE t%d SET a=%u", t, below(1000));
-  if (what < 80) return sqlite3_mprintf("DELETE FROM t%d WHERE id%%%u=%u", t, 2 + below(5), below(4));
-  if (what < 84) return sqlite3_mprintf("DELETE FROM t%d", t);
-  if (what < 88) return sqlite3_mprintf("DROP TABLE t%d", t);
-  if (what < 93) return sqlite3_mprintf("CREATE INDEX IF NOT EXISTS i%d ON t%d(a)", t, t);
-  if (what < 96) return sqlite3_mprintf("DROP INDEX IF EXISTS i%d", t);
-  return sqlite3_mprintf("REPLACE INTO t%d(id,a,b) VALUES(%u, 1, zeroblob(%d))", t, 1 + below(40), bytes);
+  if (what < 68) return sqlite3_mprintf("UPDATE %s.t%d SET a=%u", schema, t, below(1000));
+  if (what < 80) return sqlite3_mprintf("DELETE FROM %s.t%d WHERE id%%%u=%u", schema, t, 2 + below(5), below(4));
+  if (what < 84) return sqlite3_mprintf("DELETE FROM %s.t%d", schema, t);
+  if (what < 88) return sqlite3_mprintf("DROP TABLE %s.t%d", schema, t);
+  if (what < 93) return sqlite3_mprintf("CREATE INDEX IF NOT EXISTS %s.i%d ON t%d(a)", schema, t, t);
+  if (what < 96) return sqlite3_mprintf("DROP INDEX IF EXISTS %s.i%d", schema, t);
+  return sqlite3_mprintf("REPLACE INTO %s.t%d(id,a,b) VALUES(%u, 1, zeroblob(%d))", schema, t, 1 + below(40), bytes);
 }
 
 static void statement(program *p) {
-  char *sql = random_statement();
-  int self = (int)(p - run.programs);
+  int self = (int)(p - run.programs), d = sim_databases == 1 ? 0 : (int)below((uint32_t)sim_databases);
+  char *sql;
+  if (!is_free(p, d)) return;
+  sql = random_statement(sim_schemas[d]);
   if (sqlite3_get_autocommit(p->db)) {
-    autocommit(p, sql);
+    autocommit(p, sql, d);
   } else {
     int rc = exec(p, sql);
     expect(p, rc, sql);
-    if (rc == SQLITE_OK && sqlite3_txn_state(p->db, "main") == SQLITE_TXN_WRITE) {
+    if (rc == SQLITE_OK && sqlite3_txn_state(p->db, NULL) == SQLITE_TXN_WRITE) {
       if (run.writer < 0) {
         shadow("BEGIN");
         run.writer = self;
@@ -290,7 +356,7 @@ static void rollback(program *p) {
 }
 
 static void commit(program *p) {
-  int self = (int)(p - run.programs), rc;
+  int self = (int)(p - run.programs), done[SIM_DATABASES], rc;
   if (run.writer != self) {
     rc = exec(p, "COMMIT");
     expect(p, rc, "COMMIT");
@@ -298,16 +364,11 @@ static void commit(program *p) {
     p->savepoints = 0;
     return;
   }
-  rc = commit_by(p, "COMMIT");
-  if (rc == SQLITE_OK) {
-    shadow("COMMIT");
-    run.writer = -1;
-    p->savepoints = 0;
-  } else if (sqlite3_get_autocommit(p->db)) {
-    shadow("ROLLBACK");
-    run.writer = -1;
-    p->savepoints = 0;
-  }
+  commit_by(p, "COMMIT", -1, done);
+  if (!sqlite3_get_autocommit(p->db)) return;
+  shadow_ends(done);
+  run.writer = -1;
+  p->savepoints = 0;
 }
 
 static void savepoint(program *p) {
@@ -334,12 +395,12 @@ static void savepoint(program *p) {
 }
 
 /* What a connection reads must be the newest state, or the writer's own. */
-static void read_all(program *p) {
+static void read_all(program *p, int d) {
   int self = (int)(p - run.programs);
-  uint64_t want = run.writer == self ? shadow_content() : sim_commits.state[sim_commits.count - 1];
+  uint64_t want = run.writer == self ? shadow_content(d) : newest_state(d);
   uint64_t h;
-  int rc = sim_content(p->db, &h);
-  sim_note("READ   %s -> %d", p->name, rc);
+  int rc = sim_content(p->db, sim_schemas[d], &h);
+  sim_note("READ   %s %s -> %d", p->name, sim_schemas[d], rc);
   if (rc != SQLITE_OK) {
     expect(p, sqlite3_extended_errcode(p->db), "SELECT");
     if (sqlite3_get_autocommit(p->db) && run.writer == self) {
@@ -351,8 +412,9 @@ static void read_all(program *p) {
   }
   sim_stats->reads++;
   if (h != want) {
-    sim_fail("%s reads %016llx where the content is %016llx (state %u)", p->name,
-             (unsigned long long)h, (unsigned long long)want, sim_commits.count - 1);
+    sim_fail("%s reads %016llx in %s where the content is %016llx (state %u)", p->name,
+             (unsigned long long)h, sim_schemas[d], (unsigned long long)want,
+             sim_commits[d].count - 1);
   }
 }
 
@@ -374,11 +436,33 @@ static void limit_queue(avfs_store *s, void *arg) {
   avfs_store_leave(s);
 }
 
+/* The same for each database. */
+static int configure(program *p, int d, int mode, const char *synchronous) {
+  const char *schema = sim_schemas[d];
+  char sql[300];
+  int rc = SQLITE_BUSY, tries;
+  snprintf(sql, sizeof sql,
+           "PRAGMA %s.page_size=%d; PRAGMA %s.auto_vacuum=%d; PRAGMA %s.cache_size=%d; "
+           "PRAGMA %s.synchronous=%s; PRAGMA temp_store=MEMORY; PRAGMA %s.journal_mode=%s;",
+           schema, run.page_size, schema, run.auto_vacuum, schema,
+           chance(50) ? (int)(5 + below(10)) : 500, schema, synchronous, schema, journal_modes[mode]);
+  for (tries = 0; rc != SQLITE_OK && tries < 20; tries++) {
+    rc = exec(p, sql);
+    if (rc != SQLITE_OK) sleep_ms(50);
+  }
+  if (rc != SQLITE_OK) p->super = 0;
+  if (p->stock) return rc;
+  snprintf(sql, sizeof sql, "PRAGMA %s.asyncvfs_max_lag_ms=%u; PRAGMA %s.asyncvfs_durability=%s",
+           schema, run.lag_ms, schema, p->disk ? "disk" : "memory");
+  return exec(p, sql);
+}
+
 static void open_program(program *p) {
   static const int busy_ms[] = {0, 10, 100, 400};
-  char sql[200];
-  int rc, mode = (int)below(p->stock ? 3 : 5), tries;
-  rc = sqlite3_open_v2(database, &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+  const char *synchronous = p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
+  char sql[100];
+  int rc, mode = (int)below(p->stock ? 3 : 5), d;
+  rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                        p->stock ? "win32" : "asyncvfs");
   if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
   sqlite3_extended_result_codes(p->db, 1);
@@ -386,20 +470,21 @@ static void open_program(program *p) {
                           blob_function, NULL, NULL);
   sqlite3_busy_timeout(p->db, busy_ms[below(4)]);
   p->savepoints = 0;
+  p->disk = !p->stock && chance(15);
+  if (sim_databases > 1 && mode >= 3 && chance(60)) mode = (int)below(3);
   p->off = mode == 4;
-  snprintf(sql, sizeof sql,
-           "PRAGMA page_size=%d; PRAGMA auto_vacuum=%d; PRAGMA cache_size=%d; "
-           "PRAGMA synchronous=%s; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=%s;",
-           run.page_size, run.auto_vacuum, chance(50) ? (int)(5 + below(10)) : 500,
-           p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF", journal_modes[mode]);
-  rc = SQLITE_BUSY;
-  for (tries = 0; rc != SQLITE_OK && tries < 20; tries++) {
-    rc = exec(p, sql);
-    if (rc != SQLITE_OK) sleep_ms(50);
-    else if (!p->stock) {
-      snprintf(sql, sizeof sql, "PRAGMA asyncvfs_max_lag_ms=%u", run.lag_ms);
+  p->super = mode < 3 && strcmp(synchronous, "OFF") != 0;
+  for (d = 0; d < sim_databases; d++) {
+    int tries;
+    snprintf(sql, sizeof sql, "ATTACH '%s' AS %s", sim_names[d], sim_schemas[d]);
+    rc = d == 0 ? SQLITE_OK : SQLITE_BUSY;
+    for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
       rc = exec(p, sql);
+      if (rc != SQLITE_OK) sleep_ms(20);
+      if (tries == 20) end_others(p);
     }
+    if (rc != SQLITE_OK) sim_fail("%s cannot attach %s: %s", p->name, sim_names[d], sqlite3_errmsg(p->db));
+    configure(p, d, mode, synchronous);
   }
   if (run.queue_bytes != 0 && !p->stock) avfs_registry_visit(NULL, 0, limit_queue, NULL);
 }
@@ -418,39 +503,55 @@ static void close_program(program *p) {
   if (rc != SQLITE_OK) sim_fail("%s cannot be closed: %s", p->name, sqlite3_errmsg(p->db));
   p->db = NULL;
   for (i = 0; i < run.count; i++) others += run.programs[i].db != NULL && !run.programs[i].stock;
-  if (others == 0 && !p->stock && !run.faults) acknowledged();
+  for (i = 0; i < sim_databases; i++) {
+    if (others == 0 && !p->stock && !run.faults) acknowledged(i);
+  }
 }
 
 /* ---- a step ---------------------------------------------------------------------------- */
 
-static void settle(program *p, const char *pragma) {
-  int rc = exec(p, pragma);
-  expect(p, rc, pragma);
-  if (rc == SQLITE_OK) acknowledged();
+static void settle(program *p, int d, const char *pragma) {
+  char sql[60];
+  int rc;
+  snprintf(sql, sizeof sql, "PRAGMA %s.asyncvfs_%s", sim_schemas[d], pragma);
+  rc = exec(p, sql);
+  expect(p, rc, sql);
+  if (rc == SQLITE_OK) acknowledged(d);
+}
+
+/* A statement of which the content is none the wiser. */
+static void tidy(program *p, int d, const char *format) {
+  int done[SIM_DATABASES];
+  char sql[60];
+  if (run.writer >= 0) return;
+  snprintf(sql, sizeof sql, format, sim_schemas[d]);
+  commit_by(p, sql, d, done);
 }
 
 static void idle_step(program *p) {
   uint32_t what = below(100);
-  if (what < 25) {
+  int d = sim_databases == 1 ? 0 : (int)below((uint32_t)sim_databases);
+  if (what < (sim_databases == 1 ? 25u : 40u)) {
     int rc = exec(p, chance(60) ? "BEGIN" : chance(60) ? "BEGIN IMMEDIATE" : "BEGIN EXCLUSIVE");
     expect(p, rc, "BEGIN");
   } else if (what < 60) {
     statement(p);
   } else if (what < 72) {
-    read_all(p);
+    read_all(p, d);
   } else if (what < 82) {
     sleep_ms(1 + below(chance(20) ? 400 : 60));
   } else if (what < 87 && !p->stock) {
-    settle(p, chance(70) ? "PRAGMA asyncvfs_flush" : "PRAGMA asyncvfs_drain");
+    settle(p, d, chance(70) ? "flush" : "drain");
   } else if (what < 90) {
-    if (run.writer < 0) commit_by(p, "VACUUM");
+    tidy(p, d, "VACUUM %s");
   } else if (what < 93) {
-    if (run.writer < 0) commit_by(p, "PRAGMA incremental_vacuum(3)");
+    tidy(p, d, "PRAGMA %s.incremental_vacuum(3)");
   } else if (what < 96) {
     int mode = (int)below(p->stock ? 3 : 5);
     char sql[60];
-    snprintf(sql, sizeof sql, "PRAGMA journal_mode=%s", journal_modes[mode]);
-    if (exec(p, sql) == SQLITE_OK) p->off = mode == 4;
+    snprintf(sql, sizeof sql, "PRAGMA %s.journal_mode=%s", sim_schemas[d], journal_modes[mode]);
+    if (exec(p, sql) == SQLITE_OK) p->off = sim_databases == 1 ? mode == 4 : p->off || mode == 4;
+    if (mode >= 3) p->super = 0;
   } else {
     close_program(p);
     open_program(p);
@@ -470,7 +571,7 @@ static void step(program *p) {
   what = below(100);
   if (what < 58) statement(p);
   else if (what < 66) savepoint(p);
-  else if (what < 72) read_all(p);
+  else if (what < 72) read_all(p, sim_databases == 1 ? 0 : (int)below((uint32_t)sim_databases));
   else if (what < 90) commit(p);
   else if (what < 96) rollback(p);
   else sleep_ms(1 + below(150));
@@ -480,9 +581,12 @@ static void step(program *p) {
 
 /* No journal stays beside the database: unless stock SQLite keeps its own (PERSIST,
  * TRUNCATE), or the deletion of ours failed once. */
-static void check_leftovers(void) {
-  const sim_file *journal = sim_disk_find(&run.disk, "/t/main.db-journal");
+static void check_leftovers(int d) {
+  char name[SIM_NAME];
+  const sim_file *journal;
   int i, excused = sim_faults > 0;
+  snprintf(name, sizeof name, "%s-journal", sim_names[d]);
+  journal = sim_disk_find(&run.disk, name);
   for (i = 0; i < run.count; i++) excused |= run.programs[i].stock;
   if (journal == NULL) return;
   if (!excused) sim_fail("a journal is left behind");
@@ -490,55 +594,69 @@ static void check_leftovers(void) {
 }
 
 /* The file is as long as its header says: a shorter batch has cut it. */
-static void check_length(sqlite3 *db) {
+static void check_length(sqlite3 *db, int d) {
   sqlite3_stmt *s = NULL;
-  const sim_file *f = sim_disk_find(&run.disk, database);
+  const sim_file *f = sim_disk_find(&run.disk, sim_names[d]);
   if (sqlite3_prepare_v2(db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
                          -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW &&
       f != NULL && (uint64_t)sqlite3_column_int64(s, 0) != f->live.size) {
-    sim_fail("at the end the file has %llu bytes, and its header says %lld",
+    sim_fail("at the end %s has %llu bytes, and its header says %lld", sim_names[d],
              (unsigned long long)f->live.size, (long long)sqlite3_column_int64(s, 0));
   }
   sqlite3_finalize(s);
 }
 
-static void final_checks(void) {
+/* What stock SQLite finds when everything is closed. */
+static void check_end(int d) {
   sqlite3 *db = NULL;
   uint64_t h = 0;
-  int i, tries;
+  check_leftovers(d);
+  if (sqlite3_open_v2(sim_names[d], &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "win32") != SQLITE_OK ||
+      sim_content(db, "main", &h) != SQLITE_OK) {
+    sim_fail("stock SQLite cannot read %s at the end: %s", sim_names[d], sqlite3_errmsg(db));
+  }
+  check_length(db, d);
+  sqlite3_close(db);
+  if (h != newest_state(d)) {
+    sim_fail("at the end stock SQLite reads %016llx in %s, not the newest state %016llx",
+             (unsigned long long)h, sim_names[d], (unsigned long long)newest_state(d));
+  }
+}
+
+/* After the faults everything drains. */
+static void settle_all(program *p) {
+  int d, tries, rc = SQLITE_ERROR;
+  char sql[60];
+  for (d = 0; d < sim_databases; d++, rc = SQLITE_ERROR) {
+    snprintf(sql, sizeof sql, "PRAGMA %s.asyncvfs_flush", sim_schemas[d]);
+    for (tries = 0; rc != SQLITE_OK && tries < 20; tries++) {
+      rc = exec(p, sql);
+      if (rc != SQLITE_OK) sleep_ms(500);
+    }
+    if (rc != SQLITE_OK) sim_fail("nothing fails any more, and yet it does not drain");
+    acknowledged(d);
+  }
+}
+
+static void final_checks(void) {
+  program *p = NULL;
+  int i;
   sim_fault_rate = sim_parent_fault_rate = 0;
-  if (run.faults) {   /* after the faults everything drains */
-    program *p = NULL;
-    int rc = SQLITE_ERROR;
+  if (run.faults) {
     for (i = 0; i < run.count; i++) {
       if (run.programs[i].db != NULL) end_transaction(&run.programs[i]);
       if (run.programs[i].db != NULL && !run.programs[i].stock) p = &run.programs[i];
     }
-    for (tries = 0; p != NULL && rc != SQLITE_OK && tries < 20; tries++) {
-      rc = exec(p, "PRAGMA asyncvfs_flush");
-      if (rc != SQLITE_OK) sleep_ms(500);
-    }
-    if (p != NULL && rc != SQLITE_OK) sim_fail("nothing fails any more, and yet it does not drain");
-    if (p != NULL) acknowledged();
+    if (p != NULL) settle_all(p);
   }
   run.faults = 0;
   for (i = 0; i < run.count; i++) {
     if (run.programs[i].db != NULL) close_program(&run.programs[i]);
   }
   sim_crash_now(&run.disk);
-  check_leftovers();
   sim_frozen++;
-  if (sqlite3_open_v2(database, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "win32") != SQLITE_OK ||
-      sim_content(db, &h) != SQLITE_OK) {
-    sim_fail("stock SQLite cannot read the file at the end: %s", sqlite3_errmsg(db));
-  }
-  check_length(db);
-  sqlite3_close(db);
+  for (i = 0; i < sim_databases; i++) check_end(i);
   sim_frozen--;
-  if (h != sim_commits.state[sim_commits.count - 1]) {
-    sim_fail("at the end stock SQLite reads %016llx, not the newest state %016llx",
-             (unsigned long long)h, (unsigned long long)sim_commits.state[sim_commits.count - 1]);
-  }
   sim_crash_by_async();
   if (sim_parent_files > 0) sim_fail("%d files are still open", sim_parent_files);
   sim_seam_end();
@@ -552,6 +670,7 @@ static void run_program(void *arg) {
   uint32_t steps = 20 + below(140), i;
   int n;
   (void)arg;
+  sim_databases = chance(65) ? 1 : 2 + (int)below(2);
   run.count = 1 + (int)below(3);
   run.page_size = page_sizes[below(9)];
   run.auto_vacuum = (int)below(3);
@@ -570,10 +689,15 @@ static void run_program(void *arg) {
   sqlite3_open_v2(":memory:", &run.shadow, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, "win32");
   sqlite3_create_function(run.shadow, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                           blob_function, NULL, NULL);
-  sim_commits.state[0] = shadow_content();
-  sim_commits.count = 1;
-  sim_note("pages of %d, auto_vacuum %d, lag %u ms, queue %llu, %d programs, faults %u",
-           run.page_size, run.auto_vacuum, run.lag_ms, (unsigned long long)run.queue_bytes, run.count,
+  for (n = 0; n < sim_databases; n++) {
+    char sql[60];
+    snprintf(sql, sizeof sql, "ATTACH ':memory:' AS %s", sim_schemas[n]);
+    if (n > 0) shadow(sql);
+    sim_commits[n].state[0] = shadow_content(n);
+    sim_commits[n].count = 1;
+  }
+  sim_note("%d databases, pages of %d, auto_vacuum %d, lag %u ms, queue %llu, %d programs, faults %u",
+           sim_databases, run.page_size, run.auto_vacuum, run.lag_ms, (unsigned long long)run.queue_bytes, run.count,
            sim_fault_rate);
   for (i = 0; i < steps; i++) {
     /* Mostly the one whose transaction writes goes on. */
@@ -630,7 +754,7 @@ static void run_seed(uint64_t seed, uint32_t cut_rate) {
     sim_random r = {seed};
     cut_rate = rates[sim_below(&r, 4)];
   }
-  sim_crash_watch(&run.disk, database, cut_rate);
+  sim_crash_watch(&run.disk, cut_rate);
   sim_world_run(run_program, NULL);
 }
 
@@ -644,11 +768,12 @@ static double now(void) {
 
 static void report(double seconds, uint64_t failures) {
   const sim_statistics *s = sim_stats;
-  printf("%6.0f s: %llu runs, %llu commits (%llu foreign), %llu steps, %llu distinct crash images "
+  printf("%6.0f s: %llu runs, %llu commits (%llu foreign), %llu groups, %llu steps, %llu distinct crash images "
          "(%llu hot, %llu of recoveries, %llu by asyncvfs), %.0f images/s, %llu reads compared, "
          "%llu flushes, %llu faults; %llu failures\n",
          seconds, (unsigned long long)s->runs, (unsigned long long)s->commits,
-         (unsigned long long)s->foreign_commits, (unsigned long long)s->steps,
+         (unsigned long long)s->foreign_commits, (unsigned long long)s->groups,
+         (unsigned long long)s->steps,
          (unsigned long long)s->images, (unsigned long long)s->hot,
          (unsigned long long)s->recovery_images, (unsigned long long)s->async_images,
          (double)s->images / (seconds > 0 ? seconds : 1), (unsigned long long)s->reads,
