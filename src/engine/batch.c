@@ -347,9 +347,9 @@ static avfs_batch_state state_after(const avfs_batch *b) {
         return AVFS_BATCH_PAGES;
       }
       return AVFS_BATCH_JOURNAL;
-    case AVFS_BATCH_PAGES:
-      return b->input.more && !b->input.flush_pages ? AVFS_BATCH_IDLE : AVFS_BATCH_PAGES_FLUSH;
     case AVFS_BATCH_PAGES_FLUSH:
+      /* A segment too is flushed: its pages leave the memory now, so a later flush
+       * that fails could not be made good by writing them again. */
       return b->input.more ? AVFS_BATCH_IDLE : AVFS_BATCH_VOID;
     case AVFS_BATCH_CUT:
       return AVFS_BATCH_IDLE;

@@ -32,7 +32,7 @@
  *   of it is on the medium.
  *
  * A write-through transaction is a batch in several segments: `more` stops it after
- * PAGES with the journal valid, and the next set of pages goes on from there
+ * PAGES_FLUSH with the journal valid, and the next set of pages goes on from there
  * with a further segment. It ends as any batch does, or by avfs_batch_undo().
  *
  * Who:    one thread at a time, by the store's task (avfs_batch_run is called
@@ -66,8 +66,7 @@ typedef enum avfs_batch_state {
 typedef struct avfs_batch_input {
   avfs_page_table *pages;   /* does not change until the run is over */
   uint64_t file_bytes;      /* length of the file afterwards */
-  int more;                 /* a segment: stop after PAGES, the journal stays valid */
-  int flush_pages;          /* with more: after PAGES_FLUSH */
+  int more;                 /* a segment: stop after PAGES_FLUSH, the journal stays valid */
   const char *super;        /* with more: names the super-journal; NULL: none */
 } avfs_batch_input;
 

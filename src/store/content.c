@@ -233,7 +233,7 @@ int avfs_store_write(avfs_conn *c, const void *p, uint32_t n, uint64_t offset) {
     if (offset > s->txn.size) s->txn.size = offset;
   }
   if (rc == SQLITE_OK && (uint64_t)s->txn.count * unit > s->txn_limit) {
-    rc = avfs_transaction_spill(c, 0, 0, NULL);
+    rc = avfs_transaction_spill(c, 0, NULL);
   }
   return rc;
 }

@@ -193,7 +193,7 @@ static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(avfs_store_role) 
 
 /* Has the OS lock at `level` or more. */
 static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
-  while (s->os_level < level) {
+  while (s->os_busy || s->os_level < level) {
     fresh f;
     int from = s->os_level, rc, to = level;
     if (s->os_busy) {

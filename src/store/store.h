@@ -226,7 +226,7 @@ int avfs_transaction_commit(avfs_conn *conn, int *handed_over_out);
 /* Of a writer that gives up RESERVED: what it wrote and did not commit is gone. */
 int avfs_transaction_discard(avfs_conn *conn);
 /* Writes what txn holds to the file, under a journal of the engine's. */
-int avfs_transaction_spill(avfs_conn *conn, int wait, int flush_pages, const char *super);
+int avfs_transaction_spill(avfs_conn *conn, int wait, const char *super);
 
 /* ---- backlog.c ----------------------------------------------------------- */
 

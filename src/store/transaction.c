@@ -58,9 +58,9 @@ static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   if (size > s->disk_bytes) s->disk_bytes = size;
 }
 
-int avfs_transaction_spill(avfs_conn *c, int wait, int flush_pages, const char *super) {
+int avfs_transaction_spill(avfs_conn *c, int wait, const char *super) {
   avfs_store *s = c->store;
-  avfs_batch_input input = {&s->draining, 0, 1, flush_pages, super};
+  avfs_batch_input input = {&s->draining, 0, 1, super};
   int rc = SQLITE_OK;
   avfs_store_enter(s);
   if (s->through == AVFS_THROUGH_NOT) {
@@ -71,7 +71,7 @@ int avfs_transaction_spill(avfs_conn *c, int wait, int flush_pages, const char *
   }
   rc = wait_segment(s);
   if (rc != SQLITE_OK) goto done;
-  if (s->txn.count > 0 || super != NULL || flush_pages) {
+  if (s->txn.count > 0 || super != NULL) {
     move_to_draining(s);
     input.file_bytes = s->txn.size;
     avfs_backlog_start(s, &input);
@@ -97,10 +97,8 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
     if (s->super == NULL) return SQLITE_IOERR_NOMEM;
     memcpy(s->super, super, n);
   }
-  /* Flushed, although the last batch flushes too: the pages of earlier segments are
-   * in memory no longer, so a flush that fails there could not be made good. Here
-   * the commit is refused, and undone. */
-  rc = avfs_transaction_spill(c, 1, 1, s->super);
+  /* All of it is flushed here, where the commit can still be refused. */
+  rc = avfs_transaction_spill(c, 1, s->super);
   if (rc == SQLITE_OK && super != NULL) s->through = AVFS_THROUGH_DECIDED;
   return rc;
 }
@@ -108,7 +106,7 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
 /* Starts the last batch of a write-through transaction: what txn still holds, and
  * the end of the journal. */
 static void finish_through(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  avfs_batch_input input = {&s->draining, s->txn.size, 0, 0, NULL};
+  avfs_batch_input input = {&s->draining, s->txn.size, 0, NULL};
   (void)wait_segment(s);   /* its failure was told at SYNC; the batch goes on from there */
   move_to_draining(s);
   s->committed.size = s->txn.size;

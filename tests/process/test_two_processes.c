@@ -145,6 +145,34 @@ static void idle_database_is_plain(void) {
   end_pair(&p);
 }
 
+/* Whoever locks while the OS lock is being given back has it all the same: the
+ * other cannot write under our open read transaction. The journal goes first, so
+ * its end is the moment to come in. */
+static void lock_taken_while_it_is_given_back_counts(void) {
+  enum { ROUNDS = 50 };
+  pair p;
+  int rc;
+  int n = 0;
+  if (!sql_vfs_is_asyncvfs() || !begin_pair(&p, SQL_STOCK_VFS)) return;
+  for (int round = 0; round < ROUNDS; round++) {
+    const char *journal = sql_beside(p.path, "-journal");
+    sql_mustf(p.ours, "UPDATE t SET n = %d", ++n);
+    sql_must(p.ours, "PRAGMA asyncvfs_flush");
+    while (sql_file_exists(journal)) {
+    }
+    sql_must(p.ours, "BEGIN");
+    CHECK_EQ(sql_int(p.ours, "SELECT n FROM t"), n);
+    rc = sql_child_run(p.other, "UPDATE t SET n = -1");
+    if ((rc & 0xff) != SQLITE_BUSY) {
+      FAIL("round %d: the other one wrote (%d) under our read transaction", round, rc);
+      break;
+    }
+    CHECK_EQ(sql_int(p.ours, "SELECT n FROM t"), n);
+    sql_must(p.ours, "COMMIT");
+  }
+  end_pair(&p);
+}
+
 /* What the other reads is at least what was committed before it was asked:
  * from the first commit that is not on disk until all are, the lock is held. */
 static void other_is_locked_out_or_up_to_date(void) {
@@ -369,6 +397,7 @@ void suite_two_processes(void) {
   ADD_TEST(suite, we_see_the_others_schema_and_vacuum);
   ADD_TEST(suite, lock_is_given_back_when_idle);
   ADD_TEST(suite, idle_database_is_plain);
+  ADD_TEST(suite, lock_taken_while_it_is_given_back_counts);
   ADD_TEST(suite, other_is_locked_out_or_up_to_date);
   ADD_TEST(suite, others_reserved_lock_refuses_our_write_not_our_read);
   ADD_TEST(suite, others_exclusive_lock_refuses_our_read);
