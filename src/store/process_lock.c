@@ -18,8 +18,9 @@
  *
  * Waiting (a bound each, since the holder may be this very thread):
  *   SHARED     for a local EXCLUSIVE to end; before, for its turn, if it was refused
- *   RESERVED   for nobody: its own SHARED would keep the holder from EXCLUSIVE. For
- *              the engine, at the limit of the queue: it needs no local lock
+ *   RESERVED   for no holder: its own SHARED would keep that from EXCLUSIVE. For one
+ *              whose turn it is, until it takes or misses it; for the engine, at the
+ *              limit of the queue: it needs no local lock
  *   EXCLUSIVE  for local readers to leave
  *   xUnlock    with durability=disk, for the commit just made to be on the disk
  * Then SQLITE_BUSY goes to SQLite's own busy handler.
@@ -120,8 +121,12 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
     rc = journal_is_hot(s, &hot);
     if (rc != SQLITE_OK) goto unlock;
     if (!hot) break;
-    rc = SQLITE_READONLY_ROLLBACK;   /* as SQLite tells a reader that may not write */
-    if (c->read_only) goto unlock;
+    if (c->read_only) {   /* as SQLite tells a reader that may not write */
+      rc = file->pMethods->xFileSize(file, &size);
+      if (rc == SQLITE_OK && size == 0) break;   /* it does not look for a journal here */
+      if (rc == SQLITE_OK) rc = SQLITE_READONLY_ROLLBACK;
+      goto unlock;
+    }
     file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
     rc = recover(s);
     if (rc != SQLITE_OK && rc != SQLITE_NOTADB && (rc & 0xff) != SQLITE_CORRUPT) return rc;
@@ -330,13 +335,18 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
   return rc;
 }
 
-static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
-  avfs_locker *head = s->locks.queue;
-  int rc;
-  if (head != NULL && head != &c->locker && s->locks.writer == NULL &&
-      s->io->now_ns() >= s->turn_until_ns) {
-    avfs_lock_table_dequeue(&s->locks, head);   /* it had its turn and reads on */
+/* Another connection's turn is waited for, a little: it has SHARED and may take
+ * RESERVED at any moment, which ends the wait. If it only reads, its turn passes:
+ * the caller is not told BUSY where stock SQLite would not be. */
+static void respect_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
+  while (s->locks.writer == NULL && s->locks.queue != NULL && s->locks.queue != &c->locker) {
+    if (!wait_until(s, s->turn_until_ns)) avfs_lock_table_dequeue(&s->locks, s->locks.queue);
   }
+}
+
+static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
+  int rc;
+  respect_turn(s, c);
   rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_RESERVED);
   if (rc != SQLITE_OK) {
     c->refused = 1;
@@ -422,6 +432,7 @@ int avfs_store_unlock(avfs_conn *c, int level) {
     avfs_lock_table_lower(&s->locks, &c->locker, level);
     avfs_store_wake(s);
   }
+  if (s->locks.queue != NULL) s->turn_until_ns = deadline(s, TURN_KEPT_MS);
   avfs_store_relax(s);
   avfs_store_check(s);
   avfs_store_leave(s);

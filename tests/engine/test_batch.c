@@ -463,7 +463,7 @@ static void a_super_journals_name_ends_the_journal(void) {
   avfs_page_table t;
   begin_judging(&s.state[1], &s.state[2]);
   pages_between(&t, &s.state[1], &s.state[2], 1024, 0, 1);
-  avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n, .more = 1, .flush_pages = 1,
+  avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n, .more = 1,
                             .super = super};
   CHECK_EQ(run_to_the_end(r, &input), 0);
   CHECK(avfs_batch_is_open(&r->b));
