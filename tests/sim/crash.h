@@ -43,7 +43,7 @@ extern uint32_t sim_group_count;
 typedef struct sim_statistics {
   uint64_t runs, commits, steps, cuts, images, recovery_images, async_images;
   uint64_t hot;                 /* images with a journal that had to be rolled back */
-  uint64_t faults, foreign_commits, busy, reads, flushes, groups;
+  uint64_t faults, foreign_commits, busy, reads, flushes, groups, exits;
 } sim_statistics;
 
 extern sim_statistics *sim_stats;

@@ -363,7 +363,7 @@ uint64_t sim_hash(uint64_t h, const void *p, uint64_t n) {
     h ^= h >> 32;
   }
   v = n;
-  memcpy(&v, at, n);
+  if (n > 0) memcpy(&v, at, n);
   h = (h ^ v ^ n << 56) * 0x9fb21c651e98df25u;
   return h ^ h >> 32;
 }

@@ -19,6 +19,7 @@ extern uint32_t sim_fault_rate;        /* per million calls */
 extern uint64_t sim_faults;            /* how many there were */
 extern uint64_t sim_heap_blocks;       /* in use */
 extern int sim_flush_ms;               /* how long a flush takes, at most */
+extern int sim_exiting;                /* one thread is left, which keeps the locks it takes */
 /* Checks that nothing is left in flight or open. */
 void sim_seam_end(void);
 void sim_seam_start(void);

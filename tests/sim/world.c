@@ -66,6 +66,18 @@ void sim_thread(const char *name, void (*run)(void *arg), void *arg) {
 
 int sim_thread_number(void) { return (int)(running - threads); }
 
+int sim_world_end_others(void) {
+  int i, locks = 0;
+  for (i = 0; i < thread_count; i++) {
+    thread *t = &threads[i];
+    if (t == running || t->ended) continue;
+    t->ended = 1;
+    locks += t->locks_held;
+    if (t->started) sim_note("%s is gone, which waited for %s", t->name, t->what);
+  }
+  return locks;
+}
+
 static void thread_main(void) {
   running->run(running->arg);
   running->ended = 1;

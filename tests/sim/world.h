@@ -50,6 +50,9 @@ void sim_switch_point(void);
 /* Waits until ready(arg) says 1, or until_ns. `what` is static, for the report of
  * a hang. Returns 0 when the time is up. */
 int sim_wait(sim_ready ready, void *arg, uint64_t until_ns, const char *what);
+/* The other threads are gone for good, at whatever instant, as when a process ends.
+ * Returns how many locks went with them. */
+int sim_world_end_others(void);
 /* Of the running thread: 0, 1, ... */
 int sim_thread_number(void);
 /* While > 0 time stands still and no thread is switched: a look from outside. */
