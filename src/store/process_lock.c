@@ -80,17 +80,20 @@ static int first_byte(avfs_store *s) {
 }
 
 /* pager.c, hasHotJournal: with SHARED held. A journal beside an empty database
- * counts: SQLite deletes it. */
-static int journal_is_hot(avfs_store *s, int *hot_out) {
+ * counts, whatever is in it: SQLite deletes it. Once, that is: another connection of
+ * stock SQLite may keep it open. */
+static int journal_is_hot(avfs_store *s, int first_try, int *hot_out) {
   sqlite3_file *f = s->os_file->file;
+  sqlite3_int64 size = 1;
   int there = 0, reserved = 0;
   int rc = exists(s, s->journal_path, &there);
   *hot_out = 0;
   if (rc != SQLITE_OK || !there) return rc;
   rc = f->pMethods->xCheckReservedLock(f, &reserved);
   if (rc != SQLITE_OK || reserved) return rc;   /* another process is writing it */
-  *hot_out = first_byte(s) != 0;
-  return SQLITE_OK;
+  if (first_try) rc = f->pMethods->xFileSize(f, &size);
+  *hot_out = size == 0 || first_byte(s) != 0;
+  return rc;
 }
 
 /* SQLite itself rolls the hot journal back, through the parent VFS. Not through
@@ -118,7 +121,7 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
   for (tries = 0; tries < 3; tries++) {
     rc = file->pMethods->xLock(file, AVFS_LOCK_SHARED);
     if (rc != SQLITE_OK) return rc;
-    rc = journal_is_hot(s, &hot);
+    rc = journal_is_hot(s, tries == 0, &hot);
     if (rc != SQLITE_OK) goto unlock;
     if (!hot) break;
     if (c->read_only) {   /* as SQLite tells a reader that may not write */
