@@ -51,7 +51,9 @@ static void resize_buckets(avfs_page_table *t, uint32_t bucket_count) {
 
 void avfs_page_table_add(avfs_page_table *t, avfs_page *page) {
   avfs_page **b;
+#ifdef AVFS_CHECK   /* dear on the commit path */
   assert(avfs_page_table_find(t, page->pgno) == NULL);
+#endif
   if (t->count >= t->bucket_count && t->bucket_count < (1u << 30)) {
     resize_buckets(t, t->bucket_count * 2);
   }

@@ -10,21 +10,21 @@ static_assert(sizeof(CONDITION_VARIABLE) == sizeof(void *),
 
 void avfs_lock_enter(avfs_lock *l) {
   AcquireSRWLockExclusive((SRWLOCK *)&l->os);
-#ifndef NDEBUG
+#ifdef AVFS_CHECK
   l->owner = GetCurrentThreadId();
 #endif
 }
 
 int avfs_lock_try_enter(avfs_lock *l) {
   if (!TryAcquireSRWLockExclusive((SRWLOCK *)&l->os)) return 0;
-#ifndef NDEBUG
+#ifdef AVFS_CHECK
   l->owner = GetCurrentThreadId();
 #endif
   return 1;
 }
 
 void avfs_lock_leave(avfs_lock *l) {
-#ifndef NDEBUG
+#ifdef AVFS_CHECK
   assert(l->owner == GetCurrentThreadId());
   l->owner = 0;
 #endif
@@ -41,7 +41,7 @@ void avfs_lock_leave_shared(avfs_lock *l) {
 
 int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
   BOOL woken;
-#ifndef NDEBUG
+#ifdef AVFS_CHECK
   assert(l->owner == GetCurrentThreadId());
   l->owner = 0;
 #endif
@@ -49,7 +49,7 @@ int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
   woken = SleepConditionVariableSRW((CONDITION_VARIABLE *)&c->os, (SRWLOCK *)&l->os,
                                     timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms, 0);
   c->waiters--;
-#ifndef NDEBUG
+#ifdef AVFS_CHECK
   l->owner = GetCurrentThreadId();
 #endif
   return woken != 0;

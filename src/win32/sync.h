@@ -15,7 +15,7 @@
  * no lock that is a member of a struct, so each kind of lock has a role, a name
  * for the analysis alone (AVFS_ROLE): fields are guarded by the role, and
  * AVFS_LOCK_FUNCTIONS makes the functions that take and leave it. What it cannot
- * see, that it is the lock of the right object, asserts see in debug builds.
+ * see, that it is the lock of the right object, asserts see in builds with AVFS_CHECK.
  *
  * Two implementations: sync.c here (SRW locks), and the simulation's.
  */
