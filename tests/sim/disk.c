@@ -223,7 +223,7 @@ void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order) {
     free(f->pending[i].data);
   }
   f->pending_count -= i;
-  memmove(f->pending, f->pending + i, f->pending_count * sizeof *f->pending);
+  if (i > 0) memmove(f->pending, f->pending + i, f->pending_count * sizeof *f->pending);
   names_durable(d);
   sim_note("flush  %s (%u changes)", f->name, i);
   stepped(d);

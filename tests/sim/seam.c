@@ -11,9 +11,18 @@
 /* ---- heap.h -------------------------------------------------------------------- */
 
 uint64_t sim_heap_blocks;
+uint64_t sim_heap_fails_at;
+
+static int heap_fails(void) {
+  if (sim_heap_fails_at == 0 || sim_frozen > 0 || --sim_heap_fails_at > 0) return 0;
+  sim_note("FAULT  no memory");
+  return 1;
+}
 
 void *avfs_alloc(size_t bytes) {
-  void *p = malloc(bytes == 0 ? 1 : bytes);
+  void *p;
+  if (heap_fails()) return NULL;
+  p = malloc(bytes == 0 ? 1 : bytes);
   if (p == NULL) return NULL;
   memset(p, 0xa5, bytes);
   sim_heap_blocks++;
@@ -21,7 +30,9 @@ void *avfs_alloc(size_t bytes) {
 }
 
 void *avfs_alloc_zero(size_t bytes) {
-  void *p = calloc(1, bytes == 0 ? 1 : bytes);
+  void *p;
+  if (heap_fails()) return NULL;
+  p = calloc(1, bytes == 0 ? 1 : bytes);
   if (p != NULL) sim_heap_blocks++;
   return p;
 }
@@ -183,6 +194,7 @@ static void io_close(avfs_file *f) {
   if (f->in_flight > 0) sim_fail("%s is closed with operations in flight", f->file->name);
   sim_disk_close(f->disk, f->file);
   open_files--;
+  memset(f, 0xdd, sizeof *f);   /* who uses it again shall fall */
   free(f);
 }
 

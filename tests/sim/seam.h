@@ -18,6 +18,7 @@ extern const avfs_io sim_io;
 extern uint32_t sim_fault_rate;        /* per million calls */
 extern uint64_t sim_faults;            /* how many there were */
 extern uint64_t sim_heap_blocks;       /* in use */
+extern uint64_t sim_heap_fails_at;     /* the n-th allocation from now on, once; 0: none */
 extern int sim_flush_ms;               /* how long a flush takes, at most */
 extern int sim_exiting;                /* one thread is left, which keeps the locks it takes */
 /* Checks that nothing is left in flight or open. */

@@ -51,11 +51,18 @@ static struct {
   int writer;            /* whose transaction the shadow has open; -1: none */
   uint32_t newest_async[SIM_DATABASES];   /* the newest state that asyncvfs committed */
   int faults;
+  int no_memory;         /* an allocation fails now and then */
   int page_size;
   int auto_vacuum;
   uint64_t queue_bytes;  /* 0: the default */
   uint32_t lag_ms;
 } run;
+
+/* Of the process. */
+static struct {
+  int killed, over;
+  uint64_t at_order;      /* how many changes of the disk it lives through */
+} life;
 
 static const char *const journal_modes[] = {"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"};
 
@@ -119,6 +126,10 @@ static int shadow_number(const char *sql) {
 /* Errors that a correct VFS may give when nothing fails but locks. */
 static int is_expected(int rc) {
   if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY) return 1;
+  if (run.no_memory && ((rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_IOERR ||
+                        (rc & 0xff) == SQLITE_ABORT || (rc & 0xff) == SQLITE_NOTADB)) {
+    return 1;
+  }
   return run.faults && ((rc & 0xff) == SQLITE_IOERR || (rc & 0xff) == SQLITE_FULL ||
                         (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_ABORT ||
                         /* SQLite's own: its pager takes a database that another process
@@ -217,8 +228,11 @@ static int commit_by(program *p, const char *sql, int only, int done[SIM_DATABAS
   for (d = 0; d < sim_databases; d++) {
     if (!sim_commits[d].trying) continue;
     done[d] = rc == SQLITE_OK;
-    if (!done[d] && run.faults && (rc & 0xff) != SQLITE_BUSY && state[d] != newest_state(d)) {
+    if (!done[d] && (run.faults || run.no_memory) && (rc & 0xff) != SQLITE_BUSY && state[d] != newest_state(d)) {
       done[d] = took_place(p, d, state[d]);
+    }
+    if (done[d] && rc != SQLITE_OK && !run.faults) {
+      sim_fail("%s: a COMMIT that answers %d for want of memory has taken place", p->name, rc);
     }
     taken += done[d] && group[d] != 0;
   }
@@ -254,7 +268,7 @@ static void shadow_ends(const int done[SIM_DATABASES]) {
 static int is_free(const program *p, int d) {
   int other;
   /* Without a super-journal a fault may let one database commit and another not. */
-  for (other = 0; run.writer >= 0 && run.faults && !p->super && other < sim_databases; other++) {
+  for (other = 0; run.writer >= 0 && (run.faults || run.no_memory) && !p->super && other < sim_databases; other++) {
     if (other != d && shadow_content(other) != newest_state(other)) return 0;
   }
   return run.writer < 0 || &run.programs[run.writer] == p || is_written(&run.programs[run.writer], d);
@@ -390,7 +404,7 @@ static void savepoint(program *p) {
   }
   {
     int rc = exec(p, sql);
-    if (rc != SQLITE_OK && run.faults) {
+    if (rc != SQLITE_OK && (run.faults || run.no_memory)) {
       rollback(p);
       return;
     }
@@ -467,6 +481,7 @@ static void open_program(program *p) {
   const char *synchronous = p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
   char sql[100];
   int rc, mode = (int)below(p->stock ? 3 : 5), d;
+  sim_heap_fails_at = 0;   /* it would be another program, passed through */
   rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
                        p->stock ? "win32" : "asyncvfs");
   if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
@@ -509,7 +524,7 @@ static void close_program(program *p) {
   p->db = NULL;
   for (i = 0; i < run.count; i++) others += run.programs[i].db != NULL && !run.programs[i].stock;
   for (i = 0; i < sim_databases; i++) {
-    if (others == 0 && !p->stock && !run.faults) acknowledged(i);
+    if (others == 0 && !p->stock && !run.faults) acknowledged(i);   /* a drain, with patience */
   }
 }
 
@@ -565,6 +580,7 @@ static void idle_step(program *p) {
 
 static void step(program *p) {
   uint32_t what;
+  if (run.no_memory && chance(10)) sim_heap_fails_at = 1 + below(chance(50) ? 4 : 60);
   if (p->db == NULL) {
     open_program(p);
     return;
@@ -647,14 +663,15 @@ static void final_checks(void) {
   program *p = NULL;
   int i;
   sim_fault_rate = sim_parent_fault_rate = 0;
-  if (run.faults) {
+  sim_heap_fails_at = 0;
+  if (run.faults || run.no_memory) {
     for (i = 0; i < run.count; i++) {
       if (run.programs[i].db != NULL) end_transaction(&run.programs[i]);
       if (run.programs[i].db != NULL && !run.programs[i].stock) p = &run.programs[i];
     }
     if (p != NULL) settle_all(p);
   }
-  run.faults = 0;
+  run.faults = run.no_memory = 0;
   for (i = 0; i < run.count; i++) {
     if (run.programs[i].db != NULL) close_program(&run.programs[i]);
   }
@@ -685,6 +702,7 @@ static void run_program(void *arg) {
   sim_flush_ms = below(4) == 0 ? 0 : (int)below(15);
   run.faults = chance(25);
   if (run.faults) sim_fault_rate = fault_rates[below(3)];
+  run.no_memory = !run.faults && !life.killed && chance(20);
   run.writer = -1;
   for (n = 0; n < run.count; n++) run.programs[n].name = names[n];
   if (chance(50)) {
@@ -716,11 +734,6 @@ static void run_program(void *arg) {
 
 /* ---- the end of the process ------------------------------------------------------------------ */
 
-static struct {
-  int killed, over;
-  uint64_t at_order;      /* how many changes of the disk it lives through */
-} life;
-
 static int is_over(void *arg) {
   (void)arg;
   return life.over || run.disk.order >= life.at_order;
@@ -737,6 +750,7 @@ static void run_killed(void *arg) {
   uint32_t ms = chance(70) ? 2000 : below(30), locks;
   (void)arg;
   life.at_order = 1 + below(chance(70) ? 150 : 600);
+  sim_hurry = is_over;
   sim_thread("the program", run_until_killed, NULL);
   (void)sim_wait(is_over, NULL, SIM_NEVER, "the end of the process");
   if (life.over) return;

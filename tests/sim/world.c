@@ -47,6 +47,7 @@ typedef struct thread {
 uint64_t sim_now_ns = 1000000000;
 uint32_t sim_switch_rate = 100000;
 int sim_frozen;
+sim_ready sim_hurry;
 int *sim_locks_held;
 
 static thread threads[THREADS];
@@ -150,7 +151,7 @@ void sim_world_run(void (*main_run)(void *arg), void *arg) {
 
 void sim_switch_point(void) {
   if (sim_frozen > 0 || running == NULL) return;
-  if (!sim_chance(&sim_fate, sim_switch_rate)) return;
+  if (!sim_chance(&sim_fate, sim_switch_rate) && (sim_hurry == NULL || !sim_hurry(NULL))) return;
   running->waiting = 0;
   running->what = "its turn";
   swapcontext(&running->context, &scheduler);

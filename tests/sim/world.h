@@ -47,6 +47,8 @@ void sim_thread(const char *name, void (*run)(void *arg), void *arg);
 void sim_world_run(void (*main_run)(void *arg), void *arg);
 /* Another thread may go on here. */
 void sim_switch_point(void);
+/* When it says 1, every switch point switches: somebody is to come in soon. */
+extern sim_ready sim_hurry;
 /* Waits until ready(arg) says 1, or until_ns. `what` is static, for the report of
  * a hang. Returns 0 when the time is up. */
 int sim_wait(sim_ready ready, void *arg, uint64_t until_ns, const char *what);
