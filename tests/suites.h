@@ -17,6 +17,7 @@
   SLOW(large_2gib)     \
   SUITE(leaks)         \
   SUITE(loading)       \
+  SUITE(durability)    \
   SUITE(kill)          \
   SUITE(two_processes) \
   SUITE(hot_journal)   \
@@ -48,6 +49,8 @@
   ROLE(two_databases) \
   ROLE(load_extension) \
   ROLE(register) \
+  ROLE(disk_commits) \
+  ROLE(end_without_closing) \
   ROLE(unregister) \
   ROLE(register_module)
 

@@ -1,0 +1,306 @@
+/* test_durability.c: what an application is told of a commit, and may rely on.
+ *
+ * A flush, a ticket, a `disk` commit: what they answered is in the status and, after
+ * a kill, in the file as stock SQLite reads it. And a program that ends without
+ * closing anything loses nothing.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <windows.h>
+
+#include "asyncvfs.h"
+#include "harness.h"
+#include "vfs/sql_tools.h"
+
+#define LINE_MS 60000
+#define CREATE "CREATE TABLE t(id INTEGER PRIMARY KEY, b)"
+
+static sqlite3 *open_with_table(const char **path_out) {
+  sqlite3 *db;
+  *path_out = scratch_path("app.db");
+  db = sql_open(*path_out, sql_vfs());
+  if (db != NULL) sql_must(db, CREATE);
+  return db;
+}
+
+/* ---- one connection ------------------------------------------------------------------ */
+
+static void disk_commit_is_durable_when_it_returns(void) {
+  static const char *const locking[] = {"NORMAL", "EXCLUSIVE"};
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  int i, n;
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_durability=disk; PRAGMA asyncvfs_max_lag_ms=60000");
+  for (i = 0; i < 2; i++) {
+    sql_mustf(db, "PRAGMA locking_mode=%s", locking[i]);
+    for (n = 0; n < 5; n++) {
+      sql_must(db, "INSERT INTO t(b) VALUES(randomblob(100))");
+      CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits"));
+    }
+  }
+  sql_close(db);
+}
+
+static void memory_commit_waits_only_when_asked(void) {
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; PRAGMA asyncvfs_flush");
+  sql_must(db, "INSERT INTO t(b) VALUES(1)");
+  CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits") - 1);
+  CHECK_EQ(sql_int(db, "SELECT asyncvfs_flush()"), 1);
+  CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits"));
+  sql_close(db);
+}
+
+static void ticket_stands_for_the_commits_before_it(void) {
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  long long t1 = 0, t2 = 0;
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; INSERT INTO t(b) VALUES(1)");
+  CHECK_EQ(asyncvfs_ticket(db, "main", &t1), SQLITE_OK);
+  CHECK_EQ(asyncvfs_wait(t1, ASYNCVFS_FOREVER), SQLITE_OK);
+  CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits"));
+  sql_must(db, "INSERT INTO t(b) VALUES(2)");
+  CHECK_EQ(asyncvfs_ticket(db, NULL, &t2), SQLITE_OK);
+  CHECK(t2 > t1);
+  CHECK_EQ(asyncvfs_wait(t1, 0), SQLITE_OK);   /* that one still stands for less */
+  CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits") - 1);
+  CHECK_EQ(asyncvfs_wait(t2 + 1, 0), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_wait(-1, 0), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_wait(t2, -2), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_wait(0, 0), SQLITE_OK);
+  sql_close(db);
+  CHECK_EQ(asyncvfs_wait(t2, 0), SQLITE_OK);   /* closing drained it */
+}
+
+static void ticket_of_another_vfs_is_refused(void) {
+  sqlite3 *db = sql_open(scratch_path("stock.db"), SQL_STOCK_VFS);
+  long long t = 0;
+  char text[100];
+  if (db == NULL) return;
+  CHECK_EQ(asyncvfs_ticket(db, "main", &t), SQLITE_NOTFOUND);
+  CHECK_EQ(sql_try_text(db, "SELECT asyncvfs_ticket()", text, sizeof text), SQLITE_ERROR);
+  sql_close(db);
+}
+
+static void flush_by_path_finds_the_open_database(void) {
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  if (db == NULL) return;
+  CHECK_EQ(asyncvfs_flush(sqlite3_db_filename(db, "main"), 60000), SQLITE_OK);
+  CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits"));
+  CHECK_EQ(asyncvfs_flush("C:\\no\\such.db", 0), SQLITE_NOTFOUND);
+  CHECK_EQ(asyncvfs_flush(NULL, -2), SQLITE_MISUSE);
+  sql_close(db);
+}
+
+/* SQLite's own pragma for a statement that still reads would be a snapshot; ours is
+ * BUSY for what it has not read yet, and no mixture. */
+static void reader_of_a_waiting_connection_sees_no_mixture(void) {
+  const char *path;
+  sqlite3 *a = open_with_table(&path), *b;
+  sqlite3_stmt *reading = NULL;
+  int rc;
+  if (a == NULL) return;
+  sql_must(a, "PRAGMA cache_size=5; INSERT INTO t(b) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+              "SELECT i+1 FROM n WHERE i<300) SELECT zeroblob(2000) FROM n");
+  sql_must(a, "PRAGMA asyncvfs_durability=disk");
+  b = sql_open(path, sql_vfs());
+  if (b == NULL) return;
+  CHECK_EQ(sqlite3_prepare_v2(a, "SELECT id FROM t", -1, &reading, NULL), SQLITE_OK);
+  CHECK_EQ(sqlite3_step(reading), SQLITE_ROW);
+  sql_must(a, "INSERT INTO t(b) VALUES(1)");   /* waits, and has SHARED again after it */
+  for (rc = SQLITE_ROW; rc == SQLITE_ROW;) rc = sqlite3_step(reading);
+  CHECK_EQ(rc, SQLITE_DONE);   /* nobody else committed */
+  sqlite3_finalize(reading);
+  sql_close(b);
+  sql_close(a);
+}
+
+/* ---- several connections -------------------------------------------------------------- */
+
+typedef struct writer {
+  const char *path;
+  int commits, failed;
+} writer;
+
+static DWORD WINAPI write_disk_commits(LPVOID arg) {
+  writer *w = arg;
+  sqlite3 *db = NULL;
+  int i;
+  if (sql_try_open(w->path, sql_vfs(), &db) != SQLITE_OK) {
+    w->failed = 1;
+    return 0;
+  }
+  sqlite3_busy_timeout(db, 60000);
+  if (sql_exec(db, "PRAGMA asyncvfs_durability=disk") != SQLITE_OK) w->failed = 1;
+  for (i = 0; i < w->commits && !w->failed; i++) {
+    int rc = sql_exec(db, "BEGIN IMMEDIATE; INSERT INTO t(b) VALUES(randomblob(50)); COMMIT");
+    if (rc != SQLITE_OK) {
+      harness_print("a disk commit answered %d\n", rc);
+      w->failed = 1;
+    }
+  }
+  sqlite3_close(db);
+  return 0;
+}
+
+static void disk_commits_of_several_connections_share_batches(void) {
+  enum { WRITERS = 8, COMMITS = 25 };
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  writer w[WRITERS];
+  HANDLE thread[WRITERS];
+  int64_t batches, before;
+  int i;
+  if (db == NULL) return;
+  before = sql_status(db, "batches");
+  for (i = 0; i < WRITERS; i++) {
+    w[i].path = path;
+    w[i].commits = COMMITS;
+    w[i].failed = 0;
+    thread[i] = CreateThread(NULL, 0, write_disk_commits, &w[i], 0, NULL);
+  }
+  for (i = 0; i < WRITERS; i++) {
+    WaitForSingleObject(thread[i], INFINITE);
+    CloseHandle(thread[i]);
+    CHECK_EQ(w[i].failed, 0);
+  }
+  CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), WRITERS * COMMITS);
+  batches = sql_status(db, "batches") - before;
+  harness_print("    %d commits in %d batches\n", WRITERS * COMMITS, (int)batches);
+  CHECK(batches < WRITERS * COMMITS);
+  sql_close(db);
+}
+
+/* ---- kill, and exit --------------------------------------------------------------------- */
+
+/* PATH: commits with durability=disk for ever, and says each that returned. */
+int role_disk_commits(int argc, char **argv) {
+  sqlite3 *db = NULL;
+  int i;
+  if (argc < 1 || sql_try_open(argv[0], sql_vfs(), &db) != SQLITE_OK) return 1;
+  if (sql_exec(db, "PRAGMA asyncvfs_durability=disk") != SQLITE_OK) return 1;
+  for (i = 1;; i++) {
+    if (sql_exec(db, "INSERT INTO t(b) VALUES(randomblob(300))") != SQLITE_OK) return 1;
+    printf("%d\n", i);
+    fflush(stdout);
+  }
+}
+
+static void no_disk_commit_is_missing_after_a_kill(void) {
+  enum { KILLS = 20 };
+  int kill;
+  for (kill = 0; kill < KILLS; kill++) {
+    const char *path;
+    sqlite3 *db = open_with_table(&path);
+    harness_child *child;
+    char line[40];
+    int lines = 1 + (int)rng_below(20), told = 0;
+    sql_close(db);
+    child = harness_spawn("disk_commits", path, (char *)NULL);
+    if (child == NULL) return;
+    while (lines-- > 0 && harness_child_read_line(child, line, sizeof line, LINE_MS)) {
+      told = atoi(line);
+    }
+    harness_child_kill(child);
+    while (harness_child_read_line(child, line, sizeof line, 0)) told = atoi(line);
+    harness_child_free(child);
+    CHECK(told > 0);
+    db = sql_open(path, SQL_STOCK_VFS);
+    if (db == NULL) return;
+    sql_check_integrity(db, "after a kill");
+    CHECK(sql_int(db, "SELECT count(*) FROM t") >= told);
+    sql_close(db);
+  }
+}
+
+/* PATH N HOW: commits N rows through the real DLL and ends without closing. */
+int role_end_without_closing(int argc, char **argv) {
+  sqlite3 *loader = NULL, *db = NULL;
+  int i;
+  if (argc < 3) return 1;
+  sqlite3_open(":memory:", &loader);
+  sqlite3_enable_load_extension(loader, 1);
+  if (sqlite3_load_extension(loader, "asyncvfs", NULL, NULL) != SQLITE_OK) return 1;
+  /* Not by sql_try_open, which would register the core that is in tests.exe. */
+  if (sqlite3_open_v2(argv[0], &db, SQLITE_OPEN_READWRITE, "asyncvfs") != SQLITE_OK) return 1;
+  for (i = 0; i < atoi(argv[1]); i++) {
+    if (sql_exec(db, "INSERT INTO t(b) VALUES(randomblob(300))") != SQLITE_OK) return 1;
+  }
+  if (strcmp(argv[2], "in_transaction") == 0 &&
+      sql_exec(db, "BEGIN; INSERT INTO t(b) VALUES('not committed')") != SQLITE_OK) {
+    return 1;
+  }
+  if (strcmp(argv[2], "ExitProcess") == 0) ExitProcess(0);
+  return 0;
+}
+
+static void program_that_ends_without_closing_loses_nothing(void) {
+  static const char *const how[] = {"return", "ExitProcess", "in_transaction"};
+  int i;
+  for (i = 0; i < 15; i++) {
+    char n[20];
+    int commits = 1 + (int)rng_below(6000), status = -1;
+    const char *path = scratch_path("app.db");
+    sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
+    harness_child *child;
+    sql_must(db, CREATE);
+    sql_close(db);
+    snprintf(n, sizeof n, "%d", commits);
+    child = harness_spawn("end_without_closing", path, n, how[i % 3], (char *)NULL);
+    if (child == NULL) return;
+    CHECK(harness_child_wait(child, LINE_MS, &status));
+    CHECK_EQ(status, 0);
+    harness_child_free(child);
+    CHECK(!sql_journal_is_hot(path));
+    db = sql_open(path, SQL_STOCK_VFS);
+    if (db == NULL) return;
+    sql_check_integrity(db, how[i % 3]);
+    CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), commits);
+    sql_close(db);
+  }
+}
+
+/* ---- settings ------------------------------------------------------------------------- */
+
+static void settings_refuse_what_is_out_of_range(void) {
+  static const char *const bad[] = {
+      "durability=os",    "durability=never",    "max_lag_ms=-1",        "max_lag_ms=60001",
+      "max_lag_ms=1s",    "max_queue_bytes=1",   "on_full=maybe",        "full_timeout_ms=x",
+      "close=never",      "close_timeout_ms=-5", "max_queue_bytes=68719476737",
+  };
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  size_t i;
+  if (db == NULL) return;
+  for (i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char sql[80], name[40];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(bad[i], "="), bad[i]);
+    snprintf(sql, sizeof sql, "PRAGMA asyncvfs_%s='%s'", name, bad[i] + strlen(name) + 1);
+    CHECK_EQ(sql_exec(db, sql) & 0xff, SQLITE_ERROR);
+    if (!CHECK(strstr(sqlite3_errmsg(db), name) != NULL)) harness_print("%s\n", sqlite3_errmsg(db));
+  }
+  sql_must(db, "PRAGMA asyncvfs_on_full=BUSY; PRAGMA asyncvfs_close_timeout_ms=0");
+  CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_close_timeout_ms"), 0);
+  sql_close(db);
+}
+
+void suite_durability(void) {
+  CU_pSuite suite = CU_add_suite("durability", NULL, NULL);
+  ADD_TEST(suite, disk_commit_is_durable_when_it_returns);
+  ADD_TEST(suite, memory_commit_waits_only_when_asked);
+  ADD_TEST(suite, ticket_stands_for_the_commits_before_it);
+  ADD_TEST(suite, ticket_of_another_vfs_is_refused);
+  ADD_TEST(suite, flush_by_path_finds_the_open_database);
+  ADD_TEST(suite, reader_of_a_waiting_connection_sees_no_mixture);
+  ADD_TEST(suite, disk_commits_of_several_connections_share_batches);
+  ADD_TEST(suite, no_disk_commit_is_missing_after_a_kill);
+  ADD_TEST(suite, program_that_ends_without_closing_loses_nothing);
+  ADD_TEST(suite, settings_refuse_what_is_out_of_range);
+}
