@@ -181,6 +181,16 @@ static void end_others(program *p) {
   }
 }
 
+static void close_program(program *p);
+
+static void close_stock(program *p) {
+  int i;
+  for (i = 0; i < run.count; i++) {
+    program *q = &run.programs[i];
+    if (q != p && q->db != NULL && q->stock) close_program(q);
+  }
+}
+
 /* After a COMMIT that failed, did it take place? What the connection reads says. */
 static int took_place(program *p, int d, uint64_t state) {
   uint64_t h;
@@ -190,6 +200,7 @@ static int took_place(program *p, int d, uint64_t state) {
     rc = sim_content(p->db, sim_schemas[d], &h);
     if (rc != SQLITE_OK) sqlite3_sleep(50);
     if (tries == 10) end_others(p);
+    if (tries == 20) close_stock(p);   /* its journal, kept open, cannot be deleted */
   }
   if (rc != SQLITE_OK) sim_fail("%s cannot be read after a COMMIT that failed", p->name);
   if (h == state) return 1;
