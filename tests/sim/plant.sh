@@ -38,7 +38,6 @@ draining_not_read|store/content.c|s/if \(p == NULL && s->draining.count > 0\) p 
 super_left_out|engine/batch.c|s/case AVFS_BATCH_SUPER: rc = state_super\(b, &wait\); break;/case AVFS_BATCH_SUPER: break;/
 decided_too_early|store/transaction.c|s/int avfs_transaction_sync/static void finish_through(avfs_store *s);\nint avfs_transaction_sync/; s/if \(rc == SQLITE_OK && super != NULL\) s->through = AVFS_THROUGH_DECIDED;/if (rc == SQLITE_OK \&\& super != NULL) {\n    avfs_store_enter(s);\n    finish_through(s);\n    avfs_store_leave(s);\n    avfs_store_kick(s);\n  }/
 disk_returns_early|store/process_lock.c|s/rc = avfs_backlog_wait_durable\(s, seq, AVFS_FOREVER\);/rc = SQLITE_OK;/
-segments_not_flushed|store/transaction.c|s/avfs_transaction_spill\(c, 1, 1, s->super\)/avfs_transaction_spill(c, 1, 0, s->super)/
 restart_too_late|engine/batch.c|s/(if \(b->state < AVFS_BATCH_HEADER\) b->state = AVFS_BATCH_OPEN;\s+)else b->state = state_again\(b\);/$1else b->state = b->state == AVFS_BATCH_PAGES ? AVFS_BATCH_VOID : state_again(b);/
 journal_kept_open|store/process_lock.c|s/(in the way of\s+\* another process.s commit, which deletes its own of the same name. \*\/\s+)rc = avfs_batch_remove_journal\(&s->batch\);/$1rc = SQLITE_OK;/
 '
