@@ -152,6 +152,13 @@ static const char *file_name(const char *path) {
   return name;
 }
 
+/* What SQLite is told of a failure. Its pager gives up what it has cached of a refused
+ * transaction for FULL and IOERR_x only (pager_error), so it hears nothing else. */
+static int code_for_pager(int rc) {
+  if (rc == SQLITE_FULL || (rc & 0xff) == SQLITE_IOERR) return rc;
+  return (rc & 0xff) == SQLITE_NOMEM ? SQLITE_IOERR_NOMEM : SQLITE_IOERR;
+}
+
 /* Tells what went wrong. At exit nobody may be called any more. */
 static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   int rc = s->batch.rc;
@@ -160,11 +167,11 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   uint64_t batch = s->counters.batches + 1;
   const char *text = avfs_os_error_text(os_error);
   uint32_t retry_ms;
-  s->error_rc = rc;
+  s->error_rc = code_for_pager(rc);
   s->error_os = os_error;
   s->error_ns = s->io->now_ns();
   if (s->batch.input.more) {
-    s->segment_rc = rc;
+    s->segment_rc = s->error_rc;
     s->run = AVFS_RUN_NONE;
     retry_ms = 0;
   } else {
@@ -243,13 +250,14 @@ void avfs_backlog_task(avfs_task *t) {
 
 /* At the exit of the process, by its last thread: the pool's threads are gone, at
  * whatever instant. What they changed under the lock is whole, since it was free;
- * the batch begins again at a state that is safe to enter. */
+ * the batch begins again at a state that is safe to enter. os_busy: one was at the
+ * journal's handle, which may be gone. */
 static void ignore_resume(avfs_batch *b) { (void)b; }
 
 void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   avfs_op *op;
   if (avfs_backlog_is_empty(s)) {
-    if (!avfs_batch_is_open(&s->batch)) (void)avfs_batch_remove_journal(&s->batch);
+    if (!avfs_batch_is_open(&s->batch) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
     return;
   }
   memset(&s->changed, 0, sizeof s->changed);   /* nobody waits any more */
@@ -271,7 +279,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
     (void)look(s);
     while ((op = s->io->ready()) != NULL || (op = s->io->wait(0)) != NULL) op->done(op);
   }
-  if (avfs_backlog_is_empty(s)) (void)avfs_batch_remove_journal(&s->batch);
+  if (avfs_backlog_is_empty(s) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
 }
 
 int avfs_backlog_wait_for_room(avfs_store *s) {

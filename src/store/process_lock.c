@@ -320,13 +320,15 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
   for (;;) {
     rc = ensure_os(s, c, AVFS_LOCK_SHARED);
     if (rc != SQLITE_OK) break;
-    if (!s->ours) {   /* it turned into a WAL database and could not be handed over yet */
-      rc = SQLITE_BUSY;
+    if (!s->ours) {
+      /* It turned into a WAL database and could not be handed over yet, or a
+       * transaction could not be undone: only a fresh lock will tell. */
       if (avfs_backlog_is_empty(s)) {
         s->lingering = 0;
         avfs_store_relax(s);
-        if (s->os_level == AVFS_LOCK_NONE && !s->os_busy) rc = AVFS_PASS;
+        if (s->os_level == AVFS_LOCK_NONE) continue;
       }
+      rc = SQLITE_BUSY;
       break;
     }
     rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_SHARED);

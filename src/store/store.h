@@ -165,7 +165,7 @@ struct avfs_store {
   uint64_t txn_limit;        /* bytes in txn beyond which it is written through */
   avfs_virtual_journal journal;
   enum avfs_through through;
-  char *super;             /* of a DECIDED one: the super-journal's name, or NULL */
+  char *super;             /* its super-journal's name, or NULL; changed under lock */
 };
 
 AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)

@@ -92,10 +92,13 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
     size_t n = strlen(super) + 1;
+    char *copy = avfs_alloc(n);
+    if (copy == NULL) return SQLITE_IOERR_NOMEM;
+    memcpy(copy, super, n);
+    avfs_store_enter(s);
     avfs_free(s->super);
-    s->super = avfs_alloc(n);
-    if (s->super == NULL) return SQLITE_IOERR_NOMEM;
-    memcpy(s->super, super, n);
+    s->super = copy;
+    avfs_store_leave(s);
   }
   /* All of it is flushed here, where the commit can still be refused. */
   rc = avfs_transaction_spill(c, 1, s->super);
@@ -213,10 +216,10 @@ static int discard_through(avfs_conn *c) {
   avfs_page_table_clear(&s->draining, &s->pool);
   s->draining.size = s->committed.size;
   s->disk_bytes = s->batch.disk_bytes;
-  avfs_store_leave(s);
   s->through = AVFS_THROUGH_NOT;
   avfs_free(s->super);
   s->super = NULL;
+  avfs_store_leave(s);
   return rc;
 }
 

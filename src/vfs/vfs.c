@@ -39,8 +39,10 @@ typedef struct journal_query {
 static void ask(avfs_store *s, void *arg) {
   journal_query *q = arg;
   avfs_store_enter_shared(s);
-  q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours;
-  if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED) q->writing = s;
+  /* A transaction with a super-journal has a journal on the disk that names it:
+   * SQLite must find it before it deletes the super-journal (pager_delsuper). */
+  q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours && s->super == NULL;
+  if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED && !s->os_busy) q->writing = s;
   avfs_store_leave_shared(s);
 }
 
