@@ -9,8 +9,7 @@
  * unloaded, since it is pinned.
  */
 #include "store/store.h"
-
-#include <windows.h>
+#include "win32/port.h"
 
 enum { EXIT_TIMEOUT_MS = 5000 };
 
@@ -19,6 +18,7 @@ BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID process_ends);
 BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID process_ends) {
   if (reason == DLL_PROCESS_ATTACH) DisableThreadLibraryCalls(module);
   if (reason == DLL_PROCESS_DETACH && process_ends != NULL) {
+    avfs_port_alone();
     avfs_process_exit(&avfs_io_win32, EXIT_TIMEOUT_MS);
   }
   return TRUE;

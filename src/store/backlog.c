@@ -248,12 +248,13 @@ void avfs_backlog_task(avfs_task *t) {
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
 }
 
+/* No scheduler is left to run the task again: avfs_backlog_exit looks itself. */
+static void ignore_resume(avfs_batch *b) { (void)b; }
+
 /* At the exit of the process, by its last thread: the pool's threads are gone, at
  * whatever instant. What they changed under the lock is whole, since it was free;
  * the batch begins again at a state that is safe to enter. os_busy: one was at the
  * journal's handle, which may be gone. */
-static void ignore_resume(avfs_batch *b) { (void)b; }
-
 void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   avfs_op *op;
   if (avfs_backlog_is_empty(s)) {

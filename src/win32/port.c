@@ -13,6 +13,7 @@
 #include "win32/port.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "api/host.h"
 #include "win32/sync.h"
@@ -100,6 +101,12 @@ avfs_op *avfs_port_ready(void) {
   }
   avfs_lock_leave(&list_lock);
   return op;
+}
+
+void avfs_port_alone(void) {
+  memset(&list_lock, 0, sizeof list_lock);
+  ready_first = NULL;
+  ready_end = &ready_first;
 }
 
 static void join_pool(void) {

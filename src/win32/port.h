@@ -17,6 +17,9 @@ void avfs_port_post(avfs_op *op, int rc, uint32_t os_error);
 void avfs_port_succeeded(avfs_op *op);
 avfs_op *avfs_port_ready(void);
 avfs_op *avfs_port_wait(uint32_t timeout_ms);
+/* At the exit of the process: the caller is its only thread. A lock that a thread
+ * took with it is free again, and what that thread had listed is forgotten. */
+void avfs_port_alone(void);
 
 /* The one table from Windows error numbers to SQLite's codes. */
 int avfs_code_of_win32(uint32_t error, int otherwise);
