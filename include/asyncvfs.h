@@ -84,6 +84,58 @@ int ASYNCVFS_CALL asyncvfs_ticket(struct sqlite3 *db, const char *schema, long l
  * process. The timeout is that of asyncvfs_flush. */
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms);
 
+/* Calls back once, when all that has been committed to this database so far is durable.
+ *
+ * db, schema      as for asyncvfs_ticket, and called where that is called
+ * callback        arg, the ticket that stands for those commits, and SQLITE_OK; or the
+ *                 disk's error, when the database was closed without them: they are
+ *                 lost. Called exactly once, whatever happens, unless the process ends
+ *                 first.
+ *
+ * In the order of the commits, and one at a time, on a thread of the library that
+ * exists for nothing else; in that order also when they were durable already. The
+ * callback may call any function of this header, and SQLite with connections of its
+ * own; while it waits, other callbacks wait behind it, but no commit and no write.
+ *
+ * SQLITE_NOTFOUND  the database is not open through asyncvfs: callback is not called
+ * SQLITE_NOMEM     nor then */
+typedef void(ASYNCVFS_CALL *asyncvfs_durable_callback)(void *arg, long long ticket, int rc);
+int ASYNCVFS_CALL asyncvfs_on_durable(struct sqlite3 *db, const char *schema,
+                                      asyncvfs_durable_callback callback, void *arg);
+
+/* What went wrong with a database's disk. The strings live until the callback returns. */
+typedef struct asyncvfs_error {
+  int bytes;            /* sizeof(asyncvfs_error) of the library: later ones may be longer */
+  int code;             /* SQLite's result code: SQLITE_FULL, SQLITE_IOERR_WRITE, ... */
+  unsigned os_error;    /* what Windows said (GetLastError), 0: nothing */
+  unsigned retry_ms;    /* it is tried again in so many milliseconds; 0: it is not */
+  long long batch;      /* of the database since it was opened, from 1 */
+  long long waiting;    /* commits that are in memory only; with retry_ms 0 at a close: lost */
+  const char *path;     /* of the database, UTF-8 */
+  const char *message;  /* as the log has it */
+} asyncvfs_error;
+
+/* Calls back for each failure of a batch in this process; the commits are still there
+ * and readable. One callback for the process: it replaces the one before, NULL: none.
+ *
+ * On the thread of asyncvfs_on_durable, and under its rules; but of a close that loses
+ * commits the application hears on the closing thread, before sqlite3_close returns.
+ * When asyncvfs_on_error returns, the callback it replaced is not running (unless it is
+ * the caller) and is not called any more. SQLITE_NOMEM: no thread could be had. */
+typedef void(ASYNCVFS_CALL *asyncvfs_error_callback)(void *arg, const asyncvfs_error *error);
+int ASYNCVFS_CALL asyncvfs_on_error(asyncvfs_error_callback callback, void *arg);
+
+/* Sets what databases opened from now on begin with, as PRAGMA asyncvfs_<name> sets it
+ * for one that is open; for max_process_bytes and exit_timeout_ms, which belong to the
+ * process, at once. docs/SETTINGS.md lists names, ranges and defaults.
+ *
+ * message, message_bytes   as for asyncvfs_register
+ *
+ * SQLITE_ERROR     no such setting, or no value of it; message says which there are
+ * SQLITE_MISUSE    asyncvfs is not registered yet */
+int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *message,
+                                   int message_bytes);
+
 /* Writes the status of an open database as a JSON object, as PRAGMA asyncvfs_status
  * does, with a terminating zero. SQLITE_TOOBIG when `bytes` are not enough: nothing
  * is written then. SQLITE_NOTFOUND, SQLITE_NOMEM. */
