@@ -110,9 +110,10 @@ typedef struct asyncvfs_error {
   unsigned os_error;    /* what Windows said (GetLastError), 0: nothing */
   unsigned retry_ms;    /* it is tried again in so many milliseconds; 0: it is not */
   long long batch;      /* of the database since it was opened, from 1 */
-  long long waiting;    /* commits that are in memory only; with retry_ms 0 at a close: lost */
+  long long waiting;    /* commits that are in memory only */
   const char *path;     /* of the database, UTF-8 */
   const char *message;  /* as the log has it */
+  long long lost;       /* the database is closed: as many commits are lost; else 0 */
 } asyncvfs_error;
 
 /* Calls back for each failure of a batch in this process; the commits are still there

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/bind.h"
+#include "store/report.h"
 #include "vfs/vfs.h"
 
 const char *ASYNCVFS_CALL asyncvfs_version(void) { return ASYNCVFS_VERSION_TEXT; }
@@ -63,37 +64,76 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
 
 /* ---- tickets ------------------------------------------------------------------- */
 
-/* A ticket is the store's id above the number of the commit; 0 waits for nothing. */
-enum { SEQ_BITS = 40 };
+/* The connection's file of this schema, whose store is NULL when it can never be ours;
+ * NULL when it is not open through asyncvfs. */
+static avfs_main_file *find_file(sqlite3 *db, const char *schema) {
+  avfs_main_file *m = NULL;
+  if (sqlite3_api == NULL || db == NULL) return NULL;
+  if (sqlite3_file_control(db, schema, AVFS_FCNTL_FILE, &m) != SQLITE_OK) return NULL;
+  return m;
+}
 
 int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
-  avfs_main_file *m = NULL;
+  const avfs_main_file *m = find_file(db, schema);
   avfs_store *s;
-  *ticket_out = 0;
-  if (sqlite3_file_control(db, schema, AVFS_FCNTL_FILE, &m) != SQLITE_OK || m == NULL) {
-    return SQLITE_NOTFOUND;
-  }
+  *ticket_out = 0;   /* waits for nothing */
+  if (m == NULL) return SQLITE_NOTFOUND;
   s = m->conn.store;
   if (s == NULL) return SQLITE_OK;   /* passed through: its commits are synchronous */
   avfs_store_enter_shared(s);
-  *ticket_out = (long long)((uint64_t)s->id << SEQ_BITS | s->commit_seq);
+  *ticket_out = avfs_ticket(s, s->commit_seq);
   avfs_store_leave_shared(s);
   return SQLITE_OK;
 }
 
+int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
+                                      asyncvfs_durable_callback callback, void *arg) {
+  const avfs_main_file *m = find_file(db, schema);
+  if (callback == NULL) return SQLITE_MISUSE;
+  if (m == NULL) return SQLITE_NOTFOUND;
+  return avfs_call_when_durable(m->conn.store, callback, arg);
+}
+
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
-  uint64_t seq = (uint64_t)ticket & (((uint64_t)1 << SEQ_BITS) - 1);
+  uint64_t seq = (uint64_t)ticket & (((uint64_t)1 << AVFS_TICKET_SEQ_BITS) - 1);
+  uint32_t id = (uint32_t)((uint64_t)ticket >> AVFS_TICKET_SEQ_BITS);
   avfs_store *s;
   int rc;
   if (timeout_ms < ASYNCVFS_FOREVER || ticket < 0) return SQLITE_MISUSE;
   if (ticket == 0) return SQLITE_OK;
-  s = avfs_registry_find_id((uint32_t)((uint64_t)ticket >> SEQ_BITS));
-  if (s == NULL) return SQLITE_OK;   /* closed: that drained it, or told what was lost */
+  s = avfs_registry_find_id(id);
+  if (s == NULL) return avfs_registry_loss(id, seq);   /* closed: that drained it, mostly */
   avfs_store_enter(s);
   rc = seq > s->commit_seq ? SQLITE_MISUSE
                            : avfs_backlog_wait_durable(s, seq, to_wait(timeout_ms));
   avfs_store_leave(s);
   avfs_store_release(s);
+  return rc;
+}
+
+/* ---- errors and settings ---------------------------------------------------------- */
+
+int ASYNCVFS_CALL asyncvfs_on_error(asyncvfs_error_callback callback, void *arg) {
+  return avfs_report_to(callback, arg);
+}
+
+int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *message,
+                                   int message_bytes) {
+  uint64_t v;
+  char *refusal;
+  int i, rc = SQLITE_ERROR;
+  if (message != NULL && message_bytes > 0) message[0] = 0;
+  if (sqlite3_api == NULL || name == NULL || value == NULL) return SQLITE_MISUSE;
+  i = avfs_setting_find(name);
+  if (i < 0) {
+    refusal = sqlite3_mprintf("asyncvfs: no such setting: %s; there are %z", name,
+                              avfs_setting_list(""));
+  } else {
+    rc = avfs_setting_parse(i, value, &v, &refusal);
+  }
+  if (rc == SQLITE_OK) avfs_setting_set_default(i, v);
+  else if (message != NULL && refusal != NULL) sqlite3_snprintf(message_bytes, message, "%s", refusal);
+  sqlite3_free(refusal);
   return rc;
 }
 

@@ -11,15 +11,13 @@
 #include "store/store.h"
 #include "win32/port.h"
 
-enum { EXIT_TIMEOUT_MS = 5000 };
-
 BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID process_ends);
 
 BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, LPVOID process_ends) {
   if (reason == DLL_PROCESS_ATTACH) DisableThreadLibraryCalls(module);
   if (reason == DLL_PROCESS_DETACH && process_ends != NULL) {
     avfs_port_alone();
-    avfs_process_exit(&avfs_io_win32, EXIT_TIMEOUT_MS);
+    avfs_process_exit(&avfs_io_win32, (uint32_t)avfs_setting_default(AVFS_EXIT_TIMEOUT_MS));
   }
   return TRUE;
 }

@@ -40,8 +40,11 @@ static const struct {
     WANTED(auto_extension),    WANTED(context_db_handle),  WANTED(value_int64),
     WANTED(value_int),         WANTED(value_type),         WANTED(result_int64),
     WANTED(result_text),       WANTED(result_error),       WANTED(result_error_code),
-    WANTED(result_error_nomem),
+    WANTED(result_error_nomem), WANTED(str_new),           WANTED(str_appendf),
+    WANTED(str_finish),        WANTED(value_text),
     {"sqlite3_mprintf", offsetof(sqlite3_api_routines, mprintf)},
+    {"sqlite3_snprintf", offsetof(sqlite3_api_routines, xsnprintf)},
+    {"sqlite3_vsnprintf", offsetof(sqlite3_api_routines, xvsnprintf)},
 #undef WANTED
 };
 

@@ -5,11 +5,12 @@
  *   asyncvfs_flush()             1, when all that is committed is durable
  *   asyncvfs_status()            JSON, of the main database
  *   asyncvfs_version()
+ *   asyncvfs_default(name, value)   what databases opened from now on begin with
  *
  * They are on every connection of the process, by an automatic extension; also on
  * the nested ones that roll a hot journal back (store/process_lock.c), where nobody
- * calls them. Those that wait are DIRECTONLY: no view or trigger may. Unlike a
- * pragma, which acts when it is prepared, a function acts when it is stepped.
+ * calls them. Those that wait or change something are DIRECTONLY: no view or trigger may.
+ * Unlike a pragma, which acts when it is prepared, a function acts when it is stepped.
  */
 #include "api/bind.h"
 #include "asyncvfs.h"
@@ -71,6 +72,19 @@ static void version_function(sqlite3_context *context, int n, sqlite3_value **v)
   sqlite3_result_text(context, asyncvfs_version(), -1, SQLITE_STATIC);
 }
 
+static void default_function(sqlite3_context *context, int n, sqlite3_value **v) {
+  char message[400];
+  int rc = asyncvfs_default((const char *)sqlite3_value_text(v[0]),
+                            (const char *)sqlite3_value_text(v[1]), message, sizeof message);
+  (void)n;
+  if (rc == SQLITE_MISUSE) {
+    sqlite3_result_error(context, "asyncvfs_default: the name of a setting and its value are "
+                         "wanted", -1);
+  } else if (rc != SQLITE_OK) {
+    sqlite3_result_error(context, message, -1);
+  }
+}
+
 int avfs_sql_functions_add(sqlite3 *db) {
   static const struct {
     const char *name;
@@ -84,6 +98,7 @@ int avfs_sql_functions_add(sqlite3 *db) {
       {"asyncvfs_flush", 0, SQLITE_DIRECTONLY, flush_function},
       {"asyncvfs_status", 0, 0, status_function},
       {"asyncvfs_version", 0, 0, version_function},
+      {"asyncvfs_default", 2, SQLITE_DIRECTONLY, default_function},
   };
   size_t i;
   int rc = SQLITE_OK;

@@ -14,12 +14,18 @@
  * queue's limit is reached. So a trickle of commits gathers, and a stream makes
  * large batches.
  *
+ * The limits: what all databases of the process have in memory is a counter, beside each
+ * store's own. At the process's limit a writer waits for its own store's queue alone to
+ * fall, at most until it is empty: so one database whose disk fails makes the others
+ * slow, never refused, and no store waits for another.
+ *
  * Freeze: committed becomes draining and an empty table becomes committed. O(1),
  * also while a transaction is open, since txn stands above both.
  */
 #include <assert.h>
 #include <string.h>
 
+#include "store/report.h"
 #include "store/store.h"
 #include "win32/heap.h"
 
@@ -27,11 +33,15 @@ enum {
   LINGER_MS = 20,           /* the OS lock is kept after the last batch */
   BACKOFF_FIRST_MS = 10,
   BACKOFF_MOST_MS = 1000,
-  PATIENCE = 4,             /* failures in a row before a waiter is told */
+  PATIENCE = 4,             /* failures in a row before a waiter is told... */
+  LASTING = 8,              /* ...and before a writer is refused though there is room: 1.3 s */
   POOL_BYTES = 16 << 20     /* pages kept for the next transactions */
 };
 
 static const uint64_t ms = 1000000;   /* ns */
+
+/* Bytes of pages in memory for all databases of the process. */
+static avfs_counter process_bytes;
 
 static uint64_t setting(const avfs_store *s, int i) AVFS_REQUIRES_SHARED(avfs_store_role) {
   return s->settings.value[i];
@@ -39,6 +49,28 @@ static uint64_t setting(const avfs_store *s, int i) AVFS_REQUIRES_SHARED(avfs_st
 
 uint64_t avfs_backlog_bytes(const avfs_store *s) {
   return (uint64_t)(s->committed.count + s->draining.count) * s->page_bytes;
+}
+
+void avfs_backlog_count(avfs_store *s) {
+  uint64_t bytes = avfs_backlog_bytes(s);
+  if (bytes == s->counted_bytes) return;
+  avfs_counter_add(&process_bytes, (int64_t)(bytes - s->counted_bytes));
+  s->counted_bytes = bytes;
+}
+
+uint64_t avfs_backlog_process_bytes(void) { return (uint64_t)avfs_counter_get(&process_bytes); }
+
+/* The queue is to be written now, however young it is. */
+static int is_pressing(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
+  return avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES) / 2 ||
+         avfs_backlog_process_bytes() > avfs_setting_default(AVFS_MAX_PROCESS_BYTES) / 2;
+}
+
+/* A writer has to wait. */
+static int is_full(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
+  uint64_t bytes = avfs_backlog_bytes(s);
+  return bytes > setting(s, AVFS_MAX_QUEUE_BYTES) ||
+         (bytes > 0 && avfs_backlog_process_bytes() > avfs_setting_default(AVFS_MAX_PROCESS_BYTES));
 }
 
 int avfs_backlog_is_empty(const avfs_store *s) {
@@ -52,16 +84,17 @@ static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_r
   uint64_t lag = setting(s, AVFS_MAX_LAG_MS) * ms;
   uint64_t usual = s->run_usual_ns + s->run_usual_ns / 2;
   if (s->wanted_seq > s->draining_seq || s->closing) return 0;
-  if (avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES) / 2) return 0;
+  if (is_pressing(s)) return 0;
   return s->oldest_ns + (lag > usual ? lag - usual : 0);
 }
 
 uint64_t avfs_backlog_grew(avfs_store *s) {
   uint64_t due = AVFS_NEVER;
+  avfs_backlog_count(s);
   if (s->oldest_ns == 0) {
     s->oldest_ns = s->io->now_ns();
     due = batch_due(s);
-  } else if (avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES) / 2) {
+  } else if (is_pressing(s)) {
     due = 0;
   }
   /* While a batch runs the task looks again at its end. */
@@ -98,6 +131,7 @@ static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_page_table released = s->draining;
   s->draining = s->spare;
   s->draining.size = released.size;
+  avfs_backlog_count(s);
   avfs_store_leave(s);
   avfs_page_table_clear(&released, &freed);
   s->spare = released;
@@ -113,6 +147,13 @@ static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_store_enter(s);
 }
 
+static void note_lag(avfs_lag *lag, uint64_t ns) {
+  int i = 0;
+  while (i < AVFS_LAG_CLASSES - 1 && ns >= (ms << i)) i++;
+  lag->batches[i]++;
+  if (ns > lag->longest_ns) lag->longest_ns = ns;
+}
+
 static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   uint64_t now = s->io->now_ns();
   s->segment_rc = SQLITE_OK;
@@ -120,6 +161,8 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   if (!s->batch.input.more) {
     uint64_t took = now - s->run_began_ns;
     s->durable_seq = s->draining_seq;
+    avfs_durable_notices_due(s);
+    note_lag(&s->lag, now - s->draining_oldest_ns);
     s->draining_oldest_ns = 0;
     s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
     s->lingering = 1;
@@ -133,25 +176,6 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_store_wake(s);
 }
 
-/* "SQLITE_FULL" and so on, for messages. */
-static const char *code_name(int rc) {
-  switch (rc & 0xff) {
-    case SQLITE_FULL: return "SQLITE_FULL";
-    case SQLITE_NOMEM: return "SQLITE_NOMEM";
-    case SQLITE_CANTOPEN: return "SQLITE_CANTOPEN";
-    case SQLITE_BUSY: return "SQLITE_BUSY";
-    default: return "SQLITE_IOERR";
-  }
-}
-
-static const char *file_name(const char *path) {
-  const char *name = path;
-  for (; *path != 0; path++) {
-    if (*path == '\\' || *path == '/') name = path + 1;
-  }
-  return name;
-}
-
 /* What SQLite is told of a failure. Its pager gives up what it has cached of a refused
  * transaction for FULL and IOERR_x only (pager_error), so it hears nothing else. */
 static int code_for_pager(int rc) {
@@ -161,39 +185,29 @@ static int code_for_pager(int rc) {
 
 /* Tells what went wrong. At exit nobody may be called any more. */
 static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  int rc = s->batch.rc;
-  uint32_t os_error = s->batch.os_error;
-  uint64_t waiting = s->commit_seq - s->durable_seq;
-  uint64_t batch = s->counters.batches + 1;
-  const char *text = avfs_os_error_text(os_error);
-  uint32_t retry_ms;
-  s->error_rc = code_for_pager(rc);
-  s->error_os = os_error;
+  asyncvfs_error e = {.path = s->path};
+  e.code = s->batch.rc;
+  e.os_error = s->batch.os_error;
+  e.batch = (long long)s->counters.batches + 1;
+  e.waiting = (long long)(s->commit_seq - s->durable_seq);
+  s->error_rc = code_for_pager(e.code);
+  s->error_os = e.os_error;
   s->error_ns = s->io->now_ns();
   if (s->batch.input.more) {
     s->segment_rc = s->error_rc;
     s->run = AVFS_RUN_NONE;
-    retry_ms = 0;
   } else {
     s->failures++;
     s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_FIRST_MS : s->backoff_ms * 2;
     if (s->backoff_ms > BACKOFF_MOST_MS) s->backoff_ms = BACKOFF_MOST_MS;
     s->retry_ns = s->error_ns + s->backoff_ms * ms;
     s->run = AVFS_RUN_BACKOFF;
-    retry_ms = s->backoff_ms;
+    e.retry_ms = s->backoff_ms;
   }
   avfs_store_wake(s);
   if (s->closing == AVFS_CLOSING_EXIT) return;
   avfs_store_leave(s);
-  if (text == NULL) text = "I/O error";
-  if (retry_ms == 0) {
-    sqlite3_log(rc, "asyncvfs: (%s/%u) batch %lld of %s: %s; the transaction is refused",
-                code_name(rc), os_error, (sqlite3_int64)batch, file_name(s->path), text);
-  } else {
-    sqlite3_log(rc, "asyncvfs: (%s/%u) batch %lld of %s: %s; %lld commits wait, retry in %u ms",
-                code_name(rc), os_error, (sqlite3_int64)batch, file_name(s->path), text,
-                (sqlite3_int64)waiting, retry_ms);
-  }
+  avfs_report_error(e);
   avfs_store_enter(s);
 }
 
@@ -283,20 +297,78 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   if (avfs_backlog_is_empty(s) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
 }
 
-int avfs_backlog_wait_for_room(avfs_store *s) {
-  uint64_t until, now;
-  if (avfs_backlog_bytes(s) <= setting(s, AVFS_MAX_QUEUE_BYTES)) return SQLITE_OK;
+/* ---- room ------------------------------------------------------------------------- */
+
+/* The disk's error, for a writer that would have to wait, or when it lasts; else OK. */
+static int disk_error(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
+  int counts = is_full(s) ? s->run == AVFS_RUN_BACKOFF : s->failures >= LASTING;
+  return counts ? s->error_rc : SQLITE_OK;
+}
+
+/* Has the connection's busy handler wait: it sleeps in avfs_backlog_sleep. Returns 0 when
+ * it gives up. */
+static int call_busy_handler(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
+  int again;
+  s->room_thread = avfs_thread_id();
+  avfs_store_leave(s);
+  again = c->busy_handler(c->busy_arg);
+  avfs_store_enter(s);
+  s->room_thread = 0;
+  return again;
+}
+
+int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
+  uint64_t until = 0, now;
+  int has_handler = c != NULL && c->busy_handler != NULL, calls = 0, rc = disk_error(s);
+  if (rc != SQLITE_OK || !is_full(s)) return rc;
   s->stalls++;
   if (setting(s, AVFS_ON_FULL) == AVFS_ON_FULL_BUSY) return SQLITE_BUSY;
   until = s->io->now_ns() + setting(s, AVFS_FULL_TIMEOUT_MS) * ms;
-  while (avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES)) {
+  s->wanted_seq = s->commit_seq;
+  avfs_store_leave(s);
+  avfs_store_kick(s);
+  avfs_store_enter(s);
+  while (is_full(s)) {
     if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
     now = s->io->now_ns();
     if (now >= until) return SQLITE_BUSY;
-    avfs_store_wait(s, (uint32_t)((until - now + ms - 1) / ms));
+    if (has_handler) {
+      if (call_busy_handler(s, c)) calls++;
+      else if (calls > 0) return SQLITE_BUSY;
+      else has_handler = 0;   /* there is none: full_timeout_ms alone counts */
+    } else {
+      avfs_store_wait(s, (uint32_t)((until - now + ms - 1) / ms));
+    }
   }
   return SQLITE_OK;
 }
+
+int avfs_backlog_check_room(avfs_store *s) { return is_full(s) ? disk_error(s) : SQLITE_OK; }
+
+/* With the registry locked. The store stays: the thread's own connection has it open. */
+static void find_waiting(avfs_store *s, void *arg) {
+  avfs_store_enter_shared(s);
+  if (s->room_thread == avfs_thread_id()) *(avfs_store **)arg = s;
+  avfs_store_leave_shared(s);
+}
+
+int avfs_backlog_sleep(uint64_t us) {
+  avfs_store *s = NULL;
+  uint64_t now, until;
+  avfs_registry_visit(NULL, 0, find_waiting, &s);
+  if (s == NULL) return 0;
+  avfs_store_enter(s);
+  now = s->io->now_ns();
+  until = now + us * 1000;
+  while (now < until && is_full(s) && s->run != AVFS_RUN_BACKOFF) {
+    avfs_store_wait(s, (uint32_t)((until - now + ms - 1) / ms));
+    now = s->io->now_ns();
+  }
+  avfs_store_leave(s);
+  return 1;
+}
+
+/* ---- waiting for the disk ----------------------------------------------------------- */
 
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
   uint64_t now = s->io->now_ns();

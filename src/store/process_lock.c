@@ -28,6 +28,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/report.h"
 #include "store/store.h"
 #include "win32/heap.h"
 
@@ -106,7 +107,7 @@ static int recover(avfs_store *s) {
   if (rc == SQLITE_OK) rc = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
   if (rc != SQLITE_OK && db != NULL) rc = sqlite3_extended_errcode(db);
   sqlite3_close(db);
-  sqlite3_log(rc == SQLITE_OK ? SQLITE_NOTICE_RECOVER_ROLLBACK : rc,
+  avfs_report(rc == SQLITE_OK ? SQLITE_NOTICE_RECOVER_ROLLBACK : rc,
               "asyncvfs: rolled back the hot journal of %s", s->path);
   return rc;
 }
@@ -168,7 +169,7 @@ static int raise_os(avfs_store *s, int from, int level) {
      * as stock SQLite says at its first write. */
     rc = avfs_batch_open_journal(&s->batch);
     if (rc != SQLITE_OK) {
-      sqlite3_log(rc, "asyncvfs: cannot open %s for writing (%u)", s->journal_path,
+      avfs_report(rc, "asyncvfs: cannot open %s for writing (%u)", s->journal_path,
                   s->io->os_error());
       file->pMethods->xUnlock(file, AVFS_LOCK_SHARED);
       return rc;
@@ -252,11 +253,11 @@ void avfs_store_relax(avfs_store *s) {
      * another process's commit, which deletes its own of the same name. */
     rc = avfs_batch_remove_journal(&s->batch);
     if (rc != SQLITE_OK) {
-      sqlite3_log(rc, "asyncvfs: cannot delete %s (%u); it is void and does no harm",
+      avfs_report(rc, "asyncvfs: cannot delete %s (%u); it is void and does no harm",
                   s->journal_path, s->io->os_error());
     }
     rc = file->pMethods->xUnlock(file, to);
-    if (rc != SQLITE_OK) sqlite3_log(rc, "asyncvfs: cannot unlock %s", s->path);
+    if (rc != SQLITE_OK) avfs_report(rc, "asyncvfs: cannot unlock %s", s->path);
     if (to == AVFS_LOCK_NONE) avfs_batch_trim(&s->batch);
     avfs_store_enter(s);
     s->os_level = to;
@@ -281,7 +282,7 @@ void avfs_store_hand_over(avfs_conn *c) {
   s->os_busy = 1;
   avfs_store_leave(s);
   rc = avfs_batch_remove_journal(&s->batch);
-  if (rc != SQLITE_OK) sqlite3_log(rc, "asyncvfs: cannot delete %s", s->journal_path);
+  if (rc != SQLITE_OK) avfs_report(rc, "asyncvfs: cannot delete %s", s->journal_path);
   f = s->os_file;
   s->os_file = c->parent;
   c->parent = f;
@@ -358,7 +359,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
     return rc;
   }
   rc = ensure_os(s, c, AVFS_LOCK_RESERVED);
-  if (rc == SQLITE_OK) rc = avfs_backlog_wait_for_room(s);
+  if (rc == SQLITE_OK) rc = avfs_backlog_wait_for_room(s, c);
   if (rc != SQLITE_OK) {
     avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_SHARED);
     avfs_store_wake(s);
@@ -426,7 +427,7 @@ static int await_disk(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs
 int avfs_store_unlock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
-  c->released_at = avfs_exclusive_requests + 1;
+  avfs_note_unlock(c);
   if (level == AVFS_LOCK_NONE) c->stale = 0;
   if (c->locker.level <= level) return SQLITE_OK;
   if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);

@@ -6,9 +6,11 @@
  *
  * Lock: registry.lock, the outermost; the stores' own locks are taken inside it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "store/store.h"
+#include "win32/log.h"
 
 enum { CHAINS = 64 };
 
@@ -17,6 +19,7 @@ static struct registry {
   avfs_store *stores AVFS_GUARDED_BY(avfs_registry_role);
   avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
   uint32_t last_id AVFS_GUARDED_BY(avfs_registry_role);
+  avfs_loss *losses AVFS_GUARDED_BY(avfs_registry_role);   /* for ever: there are few */
 } registry;
 
 AVFS_LOCK_FUNCTIONS(registry, struct registry, avfs_registry_role)
@@ -122,6 +125,24 @@ avfs_store *avfs_registry_find_id(uint32_t id) {
   return s;
 }
 
+void avfs_registry_add_loss(avfs_loss *loss) {
+  registry_enter(&registry);
+  loss->next = registry.losses;
+  registry.losses = loss;
+  registry_leave(&registry);
+}
+
+int avfs_registry_loss(uint32_t id, uint64_t seq) {
+  const avfs_loss *l;
+  int rc = SQLITE_OK;
+  registry_enter(&registry);
+  for (l = registry.losses; l != NULL; l = l->next) {
+    if (l->id == id && seq > l->durable_seq) rc = l->rc;
+  }
+  registry_leave(&registry);
+  return rc;
+}
+
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg) {
   int visited = 0;
@@ -144,17 +165,30 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
   return visited;
 }
 
+/* What is not on the disk, for the log alone: SQLite's is not called any more. */
+AVFS_NOT_ANALYSED static void log_exit_loss(const avfs_store *s) {
+  char line[512];
+  snprintf(line, sizeof line, "asyncvfs: the process ended with %llu commits of %.400s not on disk; "
+           "they are lost", (unsigned long long)(s->commit_seq - s->durable_seq), s->path);
+  avfs_log_line(line);
+}
+
 /* A lock that is not free was held by a thread that is gone: what it guards may be
  * half changed, and nobody will ever give it back. Such a store is left alone; what
  * is on the disk is whole without it. */
 AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms) {
   uint64_t deadline_ns = io->now_ns() + (uint64_t)timeout_ms * 1000000;
   avfs_store *s;
-  if (!avfs_lock_try_enter(&registry.lock)) return;
+  if (!avfs_lock_try_enter(&registry.lock)) {
+    avfs_log_line("asyncvfs: the process ended while a database was opened or closed; what was "
+                  "not on disk is lost");
+    return;
+  }
   if (registry.stores == NULL) return;
   /* What the pool's threads had started has completed, or was cancelled with them. */
   while (io->ready() != NULL || io->wait(0) != NULL) continue;
   for (s = registry.stores; s != NULL; s = s->next) {
     if (avfs_lock_try_enter(&s->lock)) avfs_backlog_exit(s, deadline_ns);
+    if (s->durable_seq < s->commit_seq) log_exit_loss(s);
   }
 }

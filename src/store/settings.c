@@ -2,6 +2,7 @@
 #include "store/settings.h"
 
 #include "api/host.h"
+#include "win32/sync.h"
 
 enum { MOST_WORDS = 2 };
 
@@ -18,19 +19,42 @@ static const struct {
     [AVFS_FULL_TIMEOUT_MS] = {"full_timeout_ms", 0, 3600000, {NULL}},
     [AVFS_CLOSE] = {"close", 0, 0, {"drain", "abandon"}},
     [AVFS_CLOSE_TIMEOUT_MS] = {"close_timeout_ms", 0, 3600000, {NULL}},
+    [AVFS_MAX_PROCESS_BYTES] = {"max_process_bytes", 1u << 20, (uint64_t)64 << 30, {NULL}},
+    [AVFS_EXIT_TIMEOUT_MS] = {"exit_timeout_ms", 0, 3600000, {NULL}},
 };
 
-const avfs_settings avfs_default_settings = {{
-    [AVFS_DURABILITY] = AVFS_DURABILITY_MEMORY,
-    [AVFS_MAX_LAG_MS] = 100,
-    [AVFS_MAX_QUEUE_BYTES] = 64u << 20,
-    [AVFS_ON_FULL] = AVFS_ON_FULL_WAIT,
-    [AVFS_FULL_TIMEOUT_MS] = 60000,
-    [AVFS_CLOSE] = AVFS_CLOSE_DRAIN,
-    [AVFS_CLOSE_TIMEOUT_MS] = 30000,
-}};
+static avfs_counter defaults[AVFS_SETTING_COUNT] = {
+    [AVFS_DURABILITY] = {AVFS_DURABILITY_MEMORY},
+    [AVFS_MAX_LAG_MS] = {100},
+    [AVFS_MAX_QUEUE_BYTES] = {64 << 20},
+    [AVFS_ON_FULL] = {AVFS_ON_FULL_WAIT},
+    [AVFS_FULL_TIMEOUT_MS] = {60000},
+    [AVFS_CLOSE] = {AVFS_CLOSE_DRAIN},
+    [AVFS_CLOSE_TIMEOUT_MS] = {30000},
+    [AVFS_MAX_PROCESS_BYTES] = {256 << 20},
+    [AVFS_EXIT_TIMEOUT_MS] = {5000},
+};
+
+uint64_t avfs_setting_default(int i) { return (uint64_t)avfs_counter_get(&defaults[i]); }
+
+void avfs_setting_set_default(int i, uint64_t value) {
+  avfs_counter_set(&defaults[i], (int64_t)value);
+}
+
+avfs_settings avfs_settings_default(void) {
+  avfs_settings s;
+  int i;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) s.value[i] = avfs_setting_default(i);
+  return s;
+}
+
+int avfs_setting_is_process(int i) {
+  return i == AVFS_MAX_PROCESS_BYTES || i == AVFS_EXIT_TIMEOUT_MS;
+}
 
 const char *avfs_setting_name(int i) { return table[i].name; }
+
+int avfs_setting_is_word(int i) { return table[i].words[0] != NULL; }
 
 int avfs_setting_find(const char *name) {
   int i;
@@ -40,36 +64,58 @@ int avfs_setting_find(const char *name) {
   return -1;
 }
 
-static char *parse_word(int i, const char *text, uint64_t *value_out) {
+char *avfs_setting_list(const char *prefix) {
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  int i;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    sqlite3_str_appendf(out, "%s%s%s", i == 0 ? "" : ", ", prefix, table[i].name);
+  }
+  return sqlite3_str_finish(out);
+}
+
+/* 1 when text is one of setting i's words. */
+static int parse_word(int i, const char *text, uint64_t *value_out) {
   int w;
   for (w = 0; w < MOST_WORDS; w++) {
     if (sqlite3_stricmp(text, table[i].words[w]) == 0) {
       *value_out = (uint64_t)w;
-      return NULL;
+      return 1;
     }
   }
+  return 0;
+}
+
+/* Decimal digits and nothing else: no sign, no unit. */
+static int parse_number(int i, const char *text, uint64_t *value_out) {
+  const char *p = text;
+  uint64_t v = 0;
+  for (; *p >= '0' && *p <= '9' && v <= table[i].most; p++) v = v * 10 + (uint64_t)(*p - '0');
+  *value_out = v;
+  return p != text && *p == 0 && v >= table[i].least && v <= table[i].most;
+}
+
+static char *refusal(int i, const char *text) {
   if (i == AVFS_DURABILITY && sqlite3_stricmp(text, "os") == 0) {
     return sqlite3_mprintf("asyncvfs: durability=os is not there yet: memory or disk is wanted");
   }
-  return sqlite3_mprintf("asyncvfs: %s=%s: %s or %s is wanted", table[i].name, text,
-                         table[i].words[0], table[i].words[1]);
+  if (avfs_setting_is_word(i)) {
+    return sqlite3_mprintf("asyncvfs: %s=%s: %s or %s is wanted", table[i].name, text,
+                           table[i].words[0], table[i].words[1]);
+  }
+  return sqlite3_mprintf("asyncvfs: %s=%s: a number from %lld to %lld is wanted", table[i].name,
+                         text, (sqlite3_int64)table[i].least, (sqlite3_int64)table[i].most);
 }
 
-char *avfs_setting_parse(int i, const char *text, uint64_t *value_out) {
-  const char *p = text;
-  uint64_t v = 0;
-  if (table[i].words[0] != NULL) return parse_word(i, text, value_out);
-  /* Decimal digits and nothing else: no sign, no unit. */
-  for (; *p >= '0' && *p <= '9' && v <= table[i].most; p++) v = v * 10 + (uint64_t)(*p - '0');
-  if (p == text || *p != 0 || v < table[i].least || v > table[i].most) {
-    return sqlite3_mprintf("asyncvfs: %s=%s: a number from %lld to %lld is wanted", table[i].name,
-                           text, (sqlite3_int64)table[i].least, (sqlite3_int64)table[i].most);
+int avfs_setting_parse(int i, const char *text, uint64_t *value_out, char **message_out) {
+  *message_out = NULL;
+  if (avfs_setting_is_word(i) ? parse_word(i, text, value_out) : parse_number(i, text, value_out)) {
+    return SQLITE_OK;
   }
-  *value_out = v;
-  return NULL;
+  *message_out = refusal(i, text);
+  return SQLITE_ERROR;
 }
 
 char *avfs_setting_format(int i, uint64_t value) {
-  if (table[i].words[0] != NULL) return sqlite3_mprintf("%s", table[i].words[value]);
+  if (avfs_setting_is_word(i)) return sqlite3_mprintf("%s", table[i].words[value]);
   return sqlite3_mprintf("%lld", (sqlite3_int64)value);
 }

@@ -1,10 +1,14 @@
 /* settings.h: what an application can set, in one table: names, ranges, defaults.
  *
- * Each is PRAGMA asyncvfs_<name> and the URI parameter <name>. All belong to the
- * store, so the last connection that sets one sets it for all; but durability
- * belongs to the connection.
+ * Each is PRAGMA asyncvfs_<name> and the URI parameter <name>, and has a default
+ * that asyncvfs_default() changes. Whose it is:
  *
- * Locks: the values are guarded by whoever holds them (store->lock).
+ *   a connection's   durability
+ *   the process's    max_process_bytes, exit_timeout_ms: the default is the value
+ *   a store's        the others: the last connection that sets one sets it for all
+ *
+ * Locks: a store's values are guarded by its lock. The defaults need none: each is
+ * read and written whole.
  */
 #ifndef AVFS_SETTINGS_H
 #define AVFS_SETTINGS_H
@@ -19,6 +23,8 @@ enum avfs_setting {
   AVFS_FULL_TIMEOUT_MS,    /* how long it waits there */
   AVFS_CLOSE,              /* what the last close does with a backlog */
   AVFS_CLOSE_TIMEOUT_MS,   /* how long it tries */
+  AVFS_MAX_PROCESS_BYTES,  /* pages in memory for all databases of the process */
+  AVFS_EXIT_TIMEOUT_MS,    /* how long a process that ends without closing writes */
   AVFS_SETTING_COUNT
 };
 
@@ -31,14 +37,24 @@ typedef struct avfs_settings {
   uint64_t value[AVFS_SETTING_COUNT];
 } avfs_settings;
 
-extern const avfs_settings avfs_default_settings;
+/* What a database that is opened now begins with. */
+avfs_settings avfs_settings_default(void);
+uint64_t avfs_setting_default(int i);
+void avfs_setting_set_default(int i, uint64_t value);
+/* 1 when the process has one for all databases: its default. */
+int avfs_setting_is_process(int i);
 
 const char *avfs_setting_name(int i);
+/* 1 when its values are words, 0 when they are numbers. */
+int avfs_setting_is_word(int i);
 /* The setting of this name, case-insensitive; -1 when there is none. */
 int avfs_setting_find(const char *name);
-/* NULL when text is a value of setting i, which *value_out then has; else a message
- * that names the setting and its range, to be freed by sqlite3_free. */
-char *avfs_setting_parse(int i, const char *text, uint64_t *value_out);
+/* SQLITE_OK when text is a value of setting i, which *value_out then has. Else SQLITE_ERROR,
+ * and *message_out names the setting and its range, to be freed by sqlite3_free; it is
+ * NULL without memory. */
+int avfs_setting_parse(int i, const char *text, uint64_t *value_out, char **message_out);
+/* All names, with commas between, each with the prefix; by sqlite3_malloc, NULL without memory. */
+char *avfs_setting_list(const char *prefix);
 /* The value as text, by sqlite3_malloc. */
 char *avfs_setting_format(int i, uint64_t value);
 

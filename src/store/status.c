@@ -1,6 +1,10 @@
 /* status.c: what a store tells of itself: PRAGMA asyncvfs_status.
  *
  * Every key is there in every answer; a file that can never be ours has zeros.
+ *
+ *   lag   how long commits wait until they are durable: now (the oldest that does), the
+ *         longest, and a histogram over the oldest commit of each batch: [0] less than
+ *         1 ms, [1] less than 2, [2] less than 4, and so on; the last all others
  */
 #include <string.h>
 
@@ -8,52 +12,94 @@
 
 typedef sqlite3_int64 i64;
 
+/* A copy, taken under the store's lock. */
+typedef struct snapshot {
+  avfs_settings settings;
+  avfs_batch_counters n;
+  avfs_lag lag;
+  uint64_t commits, durable, bytes, pages, oldest_ms, os_lock, kicks, stalls, error_age_ms;
+  uint32_t error_os;
+  int error_rc, level, local;
+} snapshot;
+
 static uint64_t age_ms(uint64_t now_ns, uint64_t then_ns) {
   return then_ns == 0 || then_ns > now_ns ? 0 : (now_ns - then_ns) / 1000000;
 }
 
-char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason) {
-  avfs_batch_counters n;
-  avfs_settings settings = avfs_default_settings;
-  uint64_t commits = 0, durable = 0, bytes = 0, pages = 0, oldest_ms = 0, os_lock = 0, kicks = 0;
-  uint64_t stalls = 0, error_age = 0;
-  uint32_t error_os = 0;
-  int error_rc = SQLITE_OK, level = 0, local = 0;
-  memset(&n, 0, sizeof n);
-  if (s != NULL) {
-    uint64_t now = s->io->now_ns();
-    avfs_store_enter_shared(s);
-    n = s->counters;
-    settings = s->settings;
-    commits = s->commit_seq;
-    durable = s->durable_seq;
-    bytes = avfs_backlog_bytes(s);
-    pages = (uint64_t)s->committed.count + s->draining.count;
-    oldest_ms = age_ms(now, s->draining_oldest_ns != 0 ? s->draining_oldest_ns : s->oldest_ns);
-    os_lock = s->os_lock_calls;
-    kicks = s->kicks;
-    stalls = s->stalls;
-    error_rc = s->error_rc;
-    error_os = s->error_os;
-    error_age = age_ms(now, s->error_ns);
-    level = s->os_level;
-    local = avfs_lock_table_highest(&s->locks);
-    avfs_store_leave_shared(s);
+static void take(avfs_store *s, snapshot *t) {
+  uint64_t now = s->io->now_ns();
+  avfs_store_enter_shared(s);
+  t->settings = s->settings;
+  t->n = s->counters;
+  t->lag = s->lag;
+  t->commits = s->commit_seq;
+  t->durable = s->durable_seq;
+  t->bytes = avfs_backlog_bytes(s);
+  t->pages = (uint64_t)s->committed.count + s->draining.count;
+  t->oldest_ms = age_ms(now, s->draining_oldest_ns != 0 ? s->draining_oldest_ns : s->oldest_ns);
+  t->os_lock = s->os_lock_calls;
+  t->kicks = s->kicks;
+  t->stalls = s->stalls;
+  t->error_rc = s->error_rc;
+  t->error_os = s->error_os;
+  t->error_age_ms = age_ms(now, s->error_ns);
+  t->level = s->os_level;
+  t->local = avfs_lock_table_highest(&s->locks);
+  avfs_store_leave_shared(s);
+}
+
+static const char *error_text(const snapshot *t) {
+  const char *text = t->error_rc == SQLITE_OK ? "" : avfs_os_error_text(t->error_os);
+  return text != NULL ? text : sqlite3_errstr(t->error_rc);
+}
+
+static void append_settings(sqlite3_str *out, const avfs_settings *settings, const avfs_conn *c) {
+  int i;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    uint64_t v = avfs_setting_is_process(i) ? avfs_setting_default(i) : settings->value[i];
+    char *text;
+    if (i == AVFS_DURABILITY && c != NULL) v = c->durability;
+    text = avfs_setting_format(i, v);
+    sqlite3_str_appendf(out, avfs_setting_is_word(i) ? ",\"%s\":\"%s\"" : ",\"%s\":%s",
+                        avfs_setting_name(i), text);
+    sqlite3_free(text);
   }
-  return sqlite3_mprintf(
-      "{\"mode\":\"%s\",\"reason\":\"%s\","
+}
+
+static void append_lag(sqlite3_str *out, const snapshot *t) {
+  int i;
+  sqlite3_str_appendf(out, ",\"lag\":{\"now_ms\":%lld,\"max_ms\":%lld,\"histogram\":[",
+                      (i64)t->oldest_ms, (i64)(t->lag.longest_ns / 1000000));
+  for (i = 0; i < AVFS_LAG_CLASSES; i++) {
+    sqlite3_str_appendf(out, i == 0 ? "%lld" : ",%lld", (i64)t->lag.batches[i]);
+  }
+  sqlite3_str_appendf(out, "]}");
+}
+
+char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason) {
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  snapshot t;
+  memset(&t, 0, sizeof t);
+  t.settings = avfs_settings_default();
+  if (s != NULL) take(s, &t);
+  sqlite3_str_appendf(
+      out, "{\"mode\":\"%s\",\"reason\":\"%s\","
       "\"commits\":%lld,\"durable_commits\":%lld,\"queue_bytes\":%lld,\"queue_pages\":%lld,"
-      "\"oldest_unwritten_ms\":%lld,\"batches\":%lld,\"flushes\":%lld,\"journal_bytes\":%lld,"
-      "\"database_bytes\":%lld,\"pages_written\":%lld,\"coalesced_pages\":%lld,\"stalls\":%lld,"
-      "\"last_error\":{\"code\":%d,\"os_error\":%u,\"text\":\"%s\",\"age_ms\":%lld},"
-      "\"durability\":\"%s\",\"os_lock\":%d,\"local_lock\":%d,\"max_lag_ms\":%u,\"max_queue_bytes\":%lld,"
-      "\"os_calls\":{\"lock\":%lld,\"wake\":%lld,\"read\":%lld}}",
-      reason == NULL ? "ours" : "passed", reason == NULL ? "" : reason, (i64)commits, (i64)durable,
-      (i64)bytes, (i64)pages, (i64)oldest_ms, (i64)n.batches, (i64)n.flushes,
-      (i64)n.journal_bytes, (i64)n.database_bytes, (i64)n.pages_written,
-      (i64)n.coalesced_pages, (i64)stalls, error_rc, error_os,
-      error_rc == SQLITE_OK ? "" : sqlite3_errstr(error_rc), (i64)error_age,
-      conn != NULL && conn->durability == AVFS_DURABILITY_DISK ? "disk" : "memory", level, local,
-      (unsigned)settings.value[AVFS_MAX_LAG_MS], (i64)settings.value[AVFS_MAX_QUEUE_BYTES], (i64)os_lock, (i64)kicks,
-      (i64)(conn == NULL ? 0 : conn->disk_reads));
+      "\"process_queue_bytes\":%lld,\"oldest_unwritten_ms\":%lld,\"batches\":%lld,"
+      "\"flushes\":%lld,\"journal_bytes\":%lld,\"database_bytes\":%lld,\"pages_written\":%lld,"
+      "\"coalesced_pages\":%lld,\"stalls\":%lld",
+      reason == NULL ? "ours" : "passed", reason == NULL ? "" : reason, (i64)t.commits,
+      (i64)t.durable, (i64)t.bytes, (i64)t.pages, (i64)avfs_backlog_process_bytes(),
+      (i64)t.oldest_ms, (i64)t.n.batches, (i64)t.n.flushes, (i64)t.n.journal_bytes,
+      (i64)t.n.database_bytes, (i64)t.n.pages_written, (i64)t.n.coalesced_pages, (i64)t.stalls);
+  append_lag(out, &t);
+  sqlite3_str_appendf(
+      out, ",\"last_error\":{\"code\":%d,\"os_error\":%u,\"text\":\"%s\",\"age_ms\":%lld},"
+      "\"os_lock\":%d,\"local_lock\":%d,"
+      "\"os_calls\":{\"lock\":%lld,\"wake\":%lld,\"read\":%lld}",
+      t.error_rc, t.error_os, error_text(&t), (i64)t.error_age_ms, t.level, t.local,
+      (i64)t.os_lock, (i64)t.kicks, (i64)(conn == NULL ? 0 : conn->disk_reads));
+  append_settings(out, &t.settings, conn);
+  sqlite3_str_appendf(out, "}");
+  return sqlite3_str_finish(out);
 }

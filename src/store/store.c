@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/report.h"
 #include "store/store.h"
 #include "win32/heap.h"
 
@@ -37,6 +38,7 @@ static void free_store(avfs_store *s) {
   avfs_page_table_free(&s->committed, &s->pool);
   avfs_page_table_free(&s->draining, &s->pool);
   avfs_page_pool_trim(&s->pool, 0);
+  avfs_backlog_count(s);
   avfs_store_leave(s);
   avfs_page_table_free(&s->spare, &s->txn_pool);
   avfs_page_table_free(&s->txn, &s->txn_pool);
@@ -49,6 +51,7 @@ static void free_store(avfs_store *s) {
   avfs_free(s->path);
   avfs_free(s->journal_path);
   avfs_free(s->super);
+  avfs_free(s->loss);
   avfs_free(s);
 }
 
@@ -70,10 +73,12 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   avfs_virtual_journal_init(&s->journal, parent, JOURNAL_MEMORY);
   s->path = concat(name, "");
   s->journal_path = concat(name, "-journal");
-  if (s->path == NULL || s->journal_path == NULL) goto fail;
+  s->loss = avfs_alloc_zero(sizeof *s->loss);
+  if (s->path == NULL || s->journal_path == NULL || s->loss == NULL) goto fail;
   avfs_store_enter(s);
   s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = FIRST_PAGE_BYTES;
-  s->settings = avfs_default_settings;
+  s->settings = avfs_settings_default();
+  s->notices_end = &s->notices;
   s->task_due_ns = AVFS_NEVER;
   s->ours = 1;
   rc = avfs_page_table_init(&s->committed);
@@ -149,15 +154,28 @@ void avfs_store_check(avfs_store *s) {
   if (!s->os_busy && s->locks.writer != NULL && s->locks.writer->level == AVFS_LOCK_EXCLUSIVE) {
     assert(s->os_level == AVFS_LOCK_EXCLUSIVE && s->locks.readers == 1);
   }
+  assert(s->counted_bytes == avfs_backlog_bytes(s));
   assert(s->pool.page_bytes == s->page_bytes && s->txn_pool.page_bytes == s->page_bytes);
   assert(avfs_page_table_check(&s->committed, s->page_bytes));
   assert(avfs_page_table_check(&s->draining, s->page_bytes));
 }
 #endif
 
-static void report_loss(avfs_store *s, int rc, uint64_t lost) {
-  sqlite3_log(rc, "asyncvfs: closed %s with %lld commits not on disk (error %d, %u): they are lost",
-              s->path, (sqlite3_int64)lost, rc, s->batch.os_error);
+/* Commits could not be written before the last close: says so, to all who may ask. */
+static void report_loss(avfs_store *s, int rc, uint64_t lost) AVFS_EXCLUDES(avfs_store_role) {
+  asyncvfs_error e = {.code = rc, .path = s->path, .os_error = s->batch.os_error};
+  avfs_store_enter(s);
+  e.batch = (long long)s->counters.batches + 1;
+  e.waiting = e.lost = (long long)lost;
+  if (s->failures > 0) e.code = s->error_rc;   /* instead of "the time is up" */
+  s->loss->id = s->id;
+  s->loss->durable_seq = s->durable_seq;
+  s->loss->rc = e.code;
+  avfs_durable_notices_end(s, e.code);
+  avfs_store_leave(s);
+  avfs_registry_add_loss(s->loss);
+  s->loss = NULL;
+  avfs_report_error(e);
 }
 
 void avfs_store_release(avfs_store *s) {

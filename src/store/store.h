@@ -37,7 +37,9 @@
 #define AVFS_STORE_H
 
 #include "api/host.h"
+#include "asyncvfs.h"
 #include "engine/batch.h"
+#include "engine/notifier.h"
 #include "engine/scheduler.h"
 #include "store/lock_table.h"
 #include "store/page_table.h"
@@ -49,6 +51,7 @@
 
 typedef struct avfs_store avfs_store;
 typedef struct avfs_conn avfs_conn;
+typedef struct avfs_loss avfs_loss;
 
 /* Not an SQLite code: this database is not ours to handle (a WAL database, an
  * encrypted one): the connection is to use its parent file directly. */
@@ -65,11 +68,30 @@ struct avfs_conn {
   uint64_t durability;        /* AVFS_DURABILITY_x */
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int stale;                  /* it waited without SHARED, and others have committed */
-  uint32_t released_at;       /* avfs_exclusive_requests + 1 at its last unlock; 0: none */
+  int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn */
+  int (*busy_handler)(void *arg);   /* the application's, by SQLite; NULL: not told yet */
+  void *busy_arg;
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
   const char *path;           /* ...its name, as SQLite gave it */
   uint32_t path_hash;
+};
+
+/* How long the oldest commit of each batch waited until it was durable: [0] less than
+ * 1 ms, [i] less than 2^i ms, the last all that took longer. */
+enum { AVFS_LAG_CLASSES = 17 };
+
+typedef struct avfs_lag {
+  uint64_t longest_ns;
+  uint64_t batches[AVFS_LAG_CLASSES];
+} avfs_lag;
+
+/* What the registry remembers of a store that was closed with commits not on disk. */
+struct avfs_loss {
+  avfs_loss *next;
+  uint64_t durable_seq;
+  uint32_t id;    /* of the store */
+  int rc;         /* why */
 };
 
 enum avfs_run {
@@ -99,6 +121,7 @@ struct avfs_store {
   avfs_identity identity;
   avfs_file *db;           /* the engine's handle */
   uint32_t id;             /* of this store, never used again: for tickets */
+  avfs_loss *loss;         /* kept ready, for the registry */
 
   /* guarded by the registry's lock */
   avfs_store *next;
@@ -135,6 +158,12 @@ struct avfs_store {
   uint64_t oldest_ns AVFS_GUARDED_BY(avfs_store_role);      /* age of committed's oldest; 0: none */
   uint64_t draining_oldest_ns AVFS_GUARDED_BY(avfs_store_role);  /* the same of draining's */
   int dirty AVFS_GUARDED_BY(avfs_store_role);               /* committed differs from what is below it */
+  uint64_t counted_bytes AVFS_GUARDED_BY(avfs_store_role);  /* its share of the process's queue */
+  uint32_t room_thread AVFS_GUARDED_BY(avfs_store_role);    /* the writer's that waits for room, in its busy
+                                                  handler; 0: none */
+  avfs_notice *notices AVFS_GUARDED_BY(avfs_store_role);    /* durable_notices.c's, in the order of
+                                                  commits */
+  avfs_notice **notices_end AVFS_GUARDED_BY(avfs_store_role);
 
   /* guarded by lock: the batch */
   enum avfs_run run AVFS_GUARDED_BY(avfs_store_role);
@@ -151,6 +180,7 @@ struct avfs_store {
   uint64_t error_ns AVFS_GUARDED_BY(avfs_store_role);
   avfs_settings settings AVFS_GUARDED_BY(avfs_store_role);
   avfs_batch_counters counters AVFS_GUARDED_BY(avfs_store_role);
+  avfs_lag lag AVFS_GUARDED_BY(avfs_store_role);
   uint64_t os_lock_calls AVFS_GUARDED_BY(avfs_store_role);  /* calls of the parent for the OS lock */
   uint64_t kicks AVFS_GUARDED_BY(avfs_store_role);          /* commits that had to wake the engine */
   uint64_t stalls AVFS_GUARDED_BY(avfs_store_role);         /* writers that waited at the limit */
@@ -215,10 +245,10 @@ uint32_t avfs_header_page_bytes(const unsigned char *header);
 /* ---- transaction.c ------------------------------------------------------- */
 
 void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
-/* Counts PRAGMA locking_mode=x, whoever gave it. A connection that has not
- * unlocked since the last one may be in EXCLUSIVE mode: then xUnlock never comes. The
- * pragma and the connection's next commit are on one thread: no lock. */
-extern volatile uint32_t avfs_exclusive_requests;
+/* Somebody gave PRAGMA locking_mode=x. A connection that has not unlocked since the
+ * last one may be in EXCLUSIVE mode: then xUnlock never comes. */
+void avfs_note_locking_mode(void);
+void avfs_note_unlock(avfs_conn *conn);
 /* SQLITE_FCNTL_SYNC: the last moment to refuse the commit. */
 int avfs_transaction_sync(avfs_conn *conn, const char *super);
 /* SQLITE_FCNTL_COMMIT_PHASETWO. *handed_over_out: the connection is a plain one now. */
@@ -235,9 +265,19 @@ void avfs_backlog_task(avfs_task *t);
  * AVFS_NEVER: it looks in time anyway. */
 uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The writer waits, before it has written anything, until what is queued is within
- * the limit. The disk's error while it fails; SQLITE_BUSY when the time is up, or at
- * once with on_full=busy. */
-int avfs_backlog_wait_for_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+ * the limits. The disk's error while it fails at the limit, or for long; SQLITE_BUSY when the
+ * connection's busy handler gives up or the time is up, or at once with on_full=busy.
+ * c is NULL where no busy handler may be called. */
+int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(avfs_store_role);
+/* The last moment to refuse a commit: SQLITE_OK, or the disk's error when the queue is
+ * full and the disk fails. A writer that did not ask for its lock (locking_mode=EXCLUSIVE)
+ * has not been stopped before. */
+int avfs_backlog_check_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* A table has grown or shrunk: counts it in the process's queue. */
+void avfs_backlog_count(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* If the calling thread sleeps in its busy handler, waiting for room in a store: sleeps
+ * until there is some, or us microseconds have passed, and returns 1. */
+int avfs_backlog_sleep(uint64_t us);
 /* Waits until commit `seq` is durable. With a timeout through all failures, until
  * the time is up: then the error, or SQLITE_BUSY. With AVFS_FOREVER until the
  * disk has failed several times in a row: then the error. */
@@ -250,6 +290,8 @@ int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 int avfs_store_drain(avfs_store *s, uint32_t timeout_ms);
 /* Bytes of pages in memory for this database. */
 uint64_t avfs_backlog_bytes(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
+/* The same for all databases of the process. */
+uint64_t avfs_backlog_process_bytes(void);
 /* Writes what is left, on the process's last thread, until deadline_ns. */
 void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_store_role);
 /* Starts a batch with draining as its pages. Then kick the task, without lock. */
@@ -258,6 +300,19 @@ void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) AVFS_REQUI
 int avfs_backlog_is_empty(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
 /* Has the task look now; call without the lock. */
 void avfs_store_kick(avfs_store *s) AVFS_EXCLUDES(avfs_store_role);
+
+/* ---- durable_notices.c: asyncvfs_on_durable -------------------------------- */
+
+/* A ticket is a store's id above the number of a commit of it. */
+enum { AVFS_TICKET_SEQ_BITS = 40 };
+long long avfs_ticket(const avfs_store *s, uint64_t seq);
+/* Has the notifier call back when all commits so far are durable; s is NULL for a file
+ * that can never be ours: at once. SQLITE_NOMEM. */
+int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, void *arg);
+/* durable_seq has moved: hands those it covers to the notifier. */
+void avfs_durable_notices_due(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* The store closes: all are handed over, with rc when commits are lost. */
+void avfs_durable_notices_end(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_role);
 
 /* ---- status.c ------------------------------------------------------------ */
 
@@ -272,6 +327,10 @@ void avfs_registry_remove_conn(avfs_conn *conn);
 uint32_t avfs_registry_next_id(void);
 /* Takes a reference to the open store with this id, if there is one. */
 avfs_store *avfs_registry_find_id(uint32_t id);
+/* Remembers what was lost, for tickets; takes the record over. */
+void avfs_registry_add_loss(avfs_loss *loss);
+/* Of a closed store: SQLITE_OK when its commit `seq` is on disk, else why not. */
+int avfs_registry_loss(uint32_t id, uint64_t seq);
 /* Takes a reference to the open store of this file, if there is one. */
 avfs_store *avfs_registry_find(const avfs_identity *id);
 /* Adds a new store with one reference, unless one for the file has come up
@@ -289,7 +348,8 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
                         void *arg);
 
 /* Called once, when the process ends with databases open, by its last thread: writes
- * what can be written safely, for at most timeout_ms altogether. */
+ * what can be written safely, for at most timeout_ms altogether; ASYNCVFS_LOG is told of
+ * what is not. */
 void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms);
 
 #endif

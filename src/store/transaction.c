@@ -31,10 +31,20 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/report.h"
 #include "store/store.h"
 #include "win32/heap.h"
 
-volatile uint32_t avfs_exclusive_requests;
+static avfs_counter exclusive_requests;
+
+void avfs_note_locking_mode(void) { avfs_counter_add(&exclusive_requests, 1); }
+
+void avfs_note_unlock(avfs_conn *c) { c->released_at = avfs_counter_get(&exclusive_requests) + 1; }
+
+/* 1 when the connection may be in EXCLUSIVE mode: xUnlock need not come. */
+static int may_keep_lock(const avfs_conn *c) {
+  return c->released_at != avfs_counter_get(&exclusive_requests) + 1;
+}
 
 void avfs_transaction_begin(avfs_store *s) {
   assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT);
@@ -56,6 +66,7 @@ static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_page_table_swap(&s->txn, &s->draining);
   s->txn.size = s->draining.size = size;
   if (size > s->disk_bytes) s->disk_bytes = size;
+  avfs_backlog_count(s);
 }
 
 int avfs_transaction_spill(avfs_conn *c, int wait, const char *super) {
@@ -89,6 +100,12 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   avfs_store *s = c->store;
   int rc;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
+  if (may_keep_lock(c)) {   /* it was not stopped at RESERVED */
+    avfs_store_enter(s);
+    rc = avfs_backlog_check_room(s);
+    avfs_store_leave(s);
+    if (rc != SQLITE_OK) return rc;
+  }
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
     size_t n = strlen(super) + 1;
@@ -155,12 +172,12 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
-  if (c->released_at != avfs_exclusive_requests + 1) {
+  if (may_keep_lock(c)) {
     /* Maybe with locking_mode=EXCLUSIVE: no lock is taken where others wait for room, and
      * none is given up where others wait for the disk. This transaction is
      * committed, so a wait for room in vain is not its failure. */
     avfs_store_enter(s);
-    (void)avfs_backlog_wait_for_room(s);
+    (void)avfs_backlog_wait_for_room(s, NULL);
     if (c->await_seq != 0) rc = avfs_backlog_wait_durable(s, c->await_seq, AVFS_FOREVER);
     c->await_seq = 0;
     avfs_store_leave(s);
@@ -206,7 +223,7 @@ static int discard_through(avfs_conn *c) {
   if (rc != SQLITE_OK) {
     /* The journal is left hot, as stock SQLite leaves its own, and nobody here
      * uses the file until somebody has rolled it back under a fresh lock. */
-    sqlite3_log(rc, "asyncvfs: cannot undo a transaction of %s (%u): its journal is left to be "
+    avfs_report(rc, "asyncvfs: cannot undo a transaction of %s (%u): its journal is left to be "
                 "rolled back by the next connection", s->path, s->batch.os_error);
     avfs_batch_abandon(&s->batch);
     rc = SQLITE_IOERR;
@@ -214,6 +231,7 @@ static int discard_through(avfs_conn *c) {
   avfs_store_enter(s);
   if (rc != SQLITE_OK) s->ours = 0;
   avfs_page_table_clear(&s->draining, &s->pool);
+  avfs_backlog_count(s);
   s->draining.size = s->committed.size;
   s->disk_bytes = s->batch.disk_bytes;
   s->through = AVFS_THROUGH_NOT;

@@ -4,6 +4,8 @@
  * AVFS_PASS, COMMIT_PHASETWO by having handed its lock over. From then on the
  * file has avfs_passed_methods.
  */
+#include <string.h>
+
 #include "vfs/vfs.h"
 
 static avfs_conn *conn_of(sqlite3_file *f) { return &((avfs_main_file *)f)->conn; }
@@ -90,6 +92,10 @@ static int main_control(sqlite3_file *f, int op, void *arg) {
       return avfs_transaction_sync(&m->conn, arg);
     case SQLITE_FCNTL_COMMIT_PHASETWO:
       return commit(m);
+    case SQLITE_FCNTL_BUSYHANDLER:   /* a function and its argument, as two void * */
+      memcpy(&m->conn.busy_handler, arg, sizeof m->conn.busy_handler);
+      m->conn.busy_arg = ((void **)arg)[1];
+      return SQLITE_OK;
     case SQLITE_FCNTL_LOCKSTATE:
       *(int *)arg = m->conn.locker.level;
       return SQLITE_OK;

@@ -4,6 +4,7 @@
  * and stepping the statement only fetches the answer. The settings are those of
  * store/settings.h.
  */
+#include "store/report.h"
 #include "vfs/vfs.h"
 
 /* ---- settings ------------------------------------------------------------ */
@@ -15,26 +16,28 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
     char *message;
     given[i] = text != NULL;
     if (text == NULL) continue;
-    message = avfs_setting_parse(i, text, &settings->value[i]);
-    if (message != NULL) {
-      sqlite3_log(SQLITE_ERROR, "%s; %s is not opened", message, name);
+    if (avfs_setting_parse(i, text, &settings->value[i], &message) != SQLITE_OK) {
+      avfs_report(SQLITE_ERROR, "%s; %s is not opened", message, name);
       sqlite3_free(message);
       return SQLITE_ERROR;
     }
+    if (avfs_setting_is_process(i)) avfs_setting_set_default(i, settings->value[i]);
   }
   return SQLITE_OK;
 }
 
 static int pragma_setting(avfs_main_file *m, int i, const char *text, char **answer) {
   avfs_store *s = m->conn.store;
-  uint64_t v = avfs_default_settings.value[i];
+  uint64_t v = avfs_setting_default(i);
   if (text != NULL) {
-    *answer = avfs_setting_parse(i, text, &v);
-    if (*answer != NULL) return SQLITE_ERROR;
+    int rc = avfs_setting_parse(i, text, &v, answer);
+    if (rc != SQLITE_OK) return rc;
   }
   if (i == AVFS_DURABILITY) {
     if (text != NULL) m->conn.durability = v;
     v = m->conn.durability;
+  } else if (avfs_setting_is_process(i)) {
+    if (text != NULL) avfs_setting_set_default(i, v);
   } else if (s != NULL) {
     avfs_store_enter(s);
     if (text != NULL) s->settings.value[i] = v;
@@ -76,20 +79,14 @@ static int pragma_drain(avfs_main_file *m, char **answer) {
 
 /* Lists all that there is. */
 static char *unknown_message(const char *name) {
-  char *list = sqlite3_mprintf("asyncvfs_flush, asyncvfs_drain, asyncvfs_status"), *message;
-  int i;
-  for (i = 0; list != NULL && i < AVFS_SETTING_COUNT; i++) {
-    list = sqlite3_mprintf("%z, asyncvfs_%s", list, avfs_setting_name(i));
-  }
-  message = sqlite3_mprintf("no such pragma: asyncvfs_%s; there are %s", name, list);
-  sqlite3_free(list);
-  return message;
+  return sqlite3_mprintf("no such pragma: asyncvfs_%s; there are asyncvfs_flush, asyncvfs_drain, "
+                         "asyncvfs_status, %z", name, avfs_setting_list("asyncvfs_"));
 }
 
 int avfs_pragma(avfs_main_file *m, char **arg) {
   const char *name = arg[1], *text = arg[2];
   int i;
-  if (sqlite3_stricmp(name, "locking_mode") == 0 && text != NULL) avfs_exclusive_requests++;
+  if (sqlite3_stricmp(name, "locking_mode") == 0 && text != NULL) avfs_note_locking_mode();
   if (sqlite3_strnicmp(name, "asyncvfs_", 9) != 0) return SQLITE_NOTFOUND;
   name += 9;
   i = avfs_setting_find(name);

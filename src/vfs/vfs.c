@@ -70,7 +70,7 @@ static const char *never_ours(const char *name, int flags, int flags_got) {
 
 static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int flags,
                      int *flags_out) {
-  avfs_settings settings = avfs_default_settings;
+  avfs_settings settings = avfs_settings_default();
   int given[AVFS_SETTING_COUNT];
   int got = flags, rc, i;
   memset(m, 0, sizeof *m);
@@ -163,7 +163,9 @@ static void vfs_dlclose(sqlite3_vfs *vfs, void *lib) {
 static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
   return parent_of(vfs)->xRandomness(parent_of(vfs), n, out);
 }
+/* A busy handler that waits for room in a store is woken when there is some. */
 static int vfs_sleep(sqlite3_vfs *vfs, int us) {
+  if (us > 0 && avfs_backlog_sleep((uint64_t)us)) return us;
   return parent_of(vfs)->xSleep(parent_of(vfs), us);
 }
 static int vfs_current_time(sqlite3_vfs *vfs, double *out) {

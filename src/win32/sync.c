@@ -86,3 +86,19 @@ int avfs_thread_start(void (*run)(void *arg), void *arg) {
   CloseHandle(h);
   return 1;
 }
+
+uint32_t avfs_thread_id(void) { return GetCurrentThreadId(); }
+
+int64_t avfs_counter_get(avfs_counter *c) {
+#ifdef _WIN64
+  return c->value;
+#else
+  return InterlockedCompareExchange64(&c->value, 0, 0);
+#endif
+}
+
+void avfs_counter_set(avfs_counter *c, int64_t n) { InterlockedExchange64(&c->value, n); }
+
+int64_t avfs_counter_add(avfs_counter *c, int64_t n) {
+  return InterlockedExchangeAdd64(&c->value, n) + n;
+}

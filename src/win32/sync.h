@@ -6,6 +6,8 @@
  *     engine      which stores want attention      (engine/scheduler.c)
  *     store       everything of one database       (store/store.h)
  *     pump        which piece of a batch is next   (engine/pump.h)
+ *     notifier    whom to call back next           (engine/notifier.c)
+ *     report      who is told of errors            (store/report.c)
  *
  * A thread that holds one of them takes only a later one. None of them is
  * held across a call that waits for the disk, for another process or for the
@@ -51,6 +53,8 @@ AVFS_ROLE(avfs_registry_role);
 AVFS_ROLE_INSIDE(avfs_engine_role, avfs_registry_role);
 AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);
 AVFS_ROLE_INSIDE(avfs_pump_role, avfs_store_role);
+AVFS_ROLE_INSIDE(avfs_notifier_role, avfs_store_role);
+AVFS_ROLE(avfs_report_role);
 
 /* A slim reader-writer lock. All zeros is the unlocked state, so a lock in
  * zeroed memory needs no initialisation and no destruction. */
@@ -83,6 +87,17 @@ void avfs_cond_wake_all(avfs_cond *c);
 
 /* Starts a thread that lives as long as the process. Returns 0 on failure. */
 int avfs_thread_start(void (*run)(void *arg), void *arg);
+/* Tells the calling thread from all others that live; never 0. */
+uint32_t avfs_thread_id(void);
+
+/* A number that any thread reads and changes without a lock, whole each time. */
+typedef struct avfs_counter {
+  volatile int64_t value;
+} avfs_counter;
+
+int64_t avfs_counter_get(avfs_counter *c);
+void avfs_counter_set(avfs_counter *c, int64_t n);
+int64_t avfs_counter_add(avfs_counter *c, int64_t n);   /* returns the sum */
 
 /* prefix_enter(object), prefix_leave(object), and so on, for a type with a member
  * `lock`; prefix_wait(object, timeout_ms) and prefix_wake(object) for one with a

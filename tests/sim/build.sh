@@ -15,7 +15,7 @@ if [ ! -f "$out/sqlite3.o" ] || [ "$sqlite/sqlite3.c" -nt "$out/sqlite3.o" ]; th
     -c "$sqlite/sqlite3.c" -o "$out/sqlite3.o"
 fi
 $cc "${flags[@]}" -Wall -Wextra -Wshadow -Wstrict-prototypes \
-  -I"$src" -I"$root/tests/sim" -I"$sqlite" \
+  -I"$src" -I"$root/include" -I"$root/tests/sim" -I"$sqlite" \
   "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$root"/tests/sim/*.c \
   "$out/sqlite3.o" -lm -o "$out/sim.new"
 mv "$out/sim.new" "$out/sim"

@@ -6,6 +6,7 @@
 
 #include "sqlite3.h"
 #include "win32/heap.h"
+#include "win32/log.h"
 #include "win32/sync.h"
 
 /* ---- heap.h -------------------------------------------------------------------- */
@@ -121,9 +122,19 @@ void avfs_cond_wake_all(avfs_cond *c) {
 }
 
 int avfs_thread_start(void (*run)(void *arg), void *arg) {
-  sim_thread("engine", run, arg);
+  sim_thread("the library", run, arg);
   return 1;
 }
+
+uint32_t avfs_thread_id(void) { return (uint32_t)sim_thread_number() + 1; }
+
+int64_t avfs_counter_get(avfs_counter *c) { return c->value; }
+void avfs_counter_set(avfs_counter *c, int64_t n) { c->value = n; }
+int64_t avfs_counter_add(avfs_counter *c, int64_t n) { return c->value += n; }
+
+/* ---- log.h ------------------------------------------------------------------------- */
+
+void avfs_log_line(const char *text) { (void)text; }
 
 /* ---- io.h -------------------------------------------------------------------------- */
 

@@ -1,0 +1,76 @@
+/* durable_notices.c: asyncvfs_on_durable: who wants to hear when commits are durable.
+ *
+ *   call_when_durable        durable_seq moves          the notifier's thread
+ *   s->notices (by seq) ---------------------------> add ---> callback, once
+ *                 `------- the store closes ----------^
+ *
+ * Notices are added and handed over under the store's lock: so they are in the order of
+ * commits in the store's list, and in the notifier's. One for what is durable already
+ * goes behind those that were handed over before.
+ */
+#include "store/store.h"
+#include "win32/heap.h"
+
+typedef struct durable_notice {
+  avfs_notice base;   /* linked in s->notices, then by the notifier */
+  asyncvfs_durable_callback callback;
+  void *arg;
+  uint64_t seq;
+  long long ticket;
+  int rc;
+} durable_notice;
+
+long long avfs_ticket(const avfs_store *s, uint64_t seq) {
+  return (long long)((uint64_t)s->id << AVFS_TICKET_SEQ_BITS | seq);
+}
+
+static void deliver(avfs_notice *base) {
+  durable_notice *n = (durable_notice *)base;
+  n->callback(n->arg, n->ticket, n->rc);
+  avfs_free(n);
+}
+
+int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, void *arg) {
+  durable_notice *n;
+  int rc = avfs_notifier_start();
+  if (rc != SQLITE_OK) return rc;
+  n = avfs_alloc_zero(sizeof *n);
+  if (n == NULL) return SQLITE_NOMEM;
+  n->base.deliver = deliver;
+  n->callback = callback;
+  n->arg = arg;
+  if (s == NULL) {
+    avfs_notifier_add(&n->base);
+    return SQLITE_OK;
+  }
+  avfs_store_enter(s);
+  n->seq = s->commit_seq;
+  n->ticket = avfs_ticket(s, n->seq);
+  *s->notices_end = &n->base;
+  s->notices_end = &n->base.next;
+  avfs_durable_notices_due(s);
+  avfs_store_leave(s);
+  return SQLITE_OK;
+}
+
+static durable_notice *take_first(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  durable_notice *n = (durable_notice *)s->notices;
+  s->notices = n->base.next;
+  if (s->notices == NULL) s->notices_end = &s->notices;
+  return n;
+}
+
+void avfs_durable_notices_due(avfs_store *s) {
+  while (s->notices != NULL && ((durable_notice *)s->notices)->seq <= s->durable_seq) {
+    avfs_notifier_add(&take_first(s)->base);
+  }
+}
+
+void avfs_durable_notices_end(avfs_store *s, int rc) {
+  avfs_durable_notices_due(s);
+  while (s->notices != NULL) {
+    durable_notice *n = take_first(s);
+    n->rc = rc;
+    avfs_notifier_add(&n->base);
+  }
+}

@@ -1,0 +1,176 @@
+/* report.c: see report.h.
+ *
+ * Calling back. A call in progress stands in `calls`, with the hook's generation, so
+ * that who replaces the hook can wait for the calls of the one before to end; but not
+ * for one that is further up on its own stack.
+ */
+#include "store/report.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "api/host.h"
+#include "engine/notifier.h"
+#include "win32/heap.h"
+#include "win32/io.h"
+#include "win32/log.h"
+#include "win32/sync.h"
+
+typedef struct call {
+  struct call *next;
+  uint64_t generation;
+  uint32_t thread;
+} call;
+
+static struct report {
+  avfs_lock lock;
+  avfs_cond changed;   /* a call has ended */
+  asyncvfs_error_callback callback AVFS_GUARDED_BY(avfs_report_role);   /* NULL: none */
+  void *arg AVFS_GUARDED_BY(avfs_report_role);
+  uint64_t generation AVFS_GUARDED_BY(avfs_report_role);   /* how many hooks there were */
+  call *calls AVFS_GUARDED_BY(avfs_report_role);
+} report;
+
+AVFS_LOCK_FUNCTIONS(report, struct report, avfs_report_role)
+AVFS_COND_FUNCTIONS(report, struct report, avfs_report_role)
+
+enum { MESSAGE_BYTES = 1000 };
+
+/* ---- the log --------------------------------------------------------------------- */
+
+static void log_message(int code, const char *message) {
+  sqlite3_log(code, "%s", message);
+  avfs_log_line(message);
+}
+
+void avfs_report(int code, const char *format, ...) {
+  char message[MESSAGE_BYTES];
+  va_list args;
+  va_start(args, format);
+  sqlite3_vsnprintf(sizeof message, message, format, args);
+  va_end(args);
+  log_message(code, message);
+}
+
+/* ---- the hook -------------------------------------------------------------------- */
+
+static void call_hook(const asyncvfs_error *e) {
+  call c = {NULL, 0, avfs_thread_id()}, **at;
+  asyncvfs_error_callback callback;
+  void *arg;
+  report_enter(&report);
+  callback = report.callback;
+  arg = report.arg;
+  c.generation = report.generation;
+  c.next = report.calls;
+  report.calls = &c;
+  report_leave(&report);
+  if (callback != NULL) callback(arg, e);
+  report_enter(&report);
+  for (at = &report.calls; *at != &c;) at = &(*at)->next;
+  *at = c.next;
+  report_wake(&report);
+  report_leave(&report);
+}
+
+/* Another thread is still in a call of a hook before this generation. */
+static int is_called(uint64_t generation) AVFS_REQUIRES(avfs_report_role) {
+  const call *c = report.calls;
+  while (c != NULL && (c->generation >= generation || c->thread == avfs_thread_id())) c = c->next;
+  return c != NULL;
+}
+
+int avfs_report_to(asyncvfs_error_callback callback, void *arg) {
+  uint64_t generation;
+  int rc = callback == NULL ? SQLITE_OK : avfs_notifier_start();
+  if (rc != SQLITE_OK) return rc;
+  report_enter(&report);
+  report.callback = callback;
+  report.arg = arg;
+  generation = ++report.generation;
+  while (is_called(generation)) report_wait(&report, AVFS_FOREVER);
+  report_leave(&report);
+  return SQLITE_OK;
+}
+
+/* ---- errors ---------------------------------------------------------------------- */
+
+typedef struct error_notice {
+  avfs_notice base;
+  asyncvfs_error error;
+  char text[];   /* message and path, each with its zero */
+} error_notice;
+
+static void deliver(avfs_notice *base) {
+  error_notice *n = (error_notice *)base;
+  call_hook(&n->error);
+  avfs_free(n);
+}
+
+static int has_hook(void) {
+  int has;
+  report_enter(&report);
+  has = report.callback != NULL;
+  report_leave(&report);
+  return has;
+}
+
+/* "SQLITE_FULL" and so on. */
+static const char *code_name(int code) {
+  switch (code & 0xff) {
+    case SQLITE_FULL: return "SQLITE_FULL";
+    case SQLITE_NOMEM: return "SQLITE_NOMEM";
+    case SQLITE_CANTOPEN: return "SQLITE_CANTOPEN";
+    case SQLITE_BUSY: return "SQLITE_BUSY";
+    default: return "SQLITE_IOERR";
+  }
+}
+
+static const char *file_name(const char *path) {
+  const char *name = path;
+  for (; *path != 0; path++) {
+    if (*path == '\\' || *path == '/') name = path + 1;
+  }
+  return name;
+}
+
+static void write_message(char *message, const asyncvfs_error *e) {
+  const char *text = avfs_os_error_text(e->os_error), *name = file_name(e->path);
+  if (text == NULL) text = "I/O error";
+  if (e->lost > 0) {
+    sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) %s is closed: %s; %lld commits are "
+                     "not on disk and are lost", code_name(e->code), e->os_error, name, text,
+                     e->lost);
+  } else if (e->retry_ms == 0) {
+    sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) batch %lld of %s: %s; the "
+                     "transaction is refused", code_name(e->code), e->os_error, e->batch, name,
+                     text);
+  } else {
+    sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) batch %lld of %s: %s; %lld commits "
+                     "wait, retry in %u ms", code_name(e->code), e->os_error, e->batch, name, text,
+                     e->waiting, e->retry_ms);
+  }
+}
+
+void avfs_report_error(asyncvfs_error e) {
+  char message[MESSAGE_BYTES];
+  size_t message_bytes, path_bytes = strlen(e.path) + 1;
+  error_notice *n;
+  write_message(message, &e);
+  e.bytes = sizeof e;
+  e.message = message;
+  log_message(e.code, message);
+  if (e.lost > 0) {
+    call_hook(&e);
+    return;
+  }
+  if (!has_hook()) return;
+  message_bytes = strlen(message) + 1;
+  n = avfs_alloc(sizeof *n + message_bytes + path_bytes);
+  if (n == NULL) return;
+  n->base.deliver = deliver;
+  n->error = e;
+  n->error.message = memcpy(n->text, message, message_bytes);
+  n->error.path = memcpy(n->text + message_bytes, e.path, path_bytes);
+  avfs_notifier_add(&n->base);
+}
