@@ -14,7 +14,9 @@ foreach(config RELEASE RELWITHDEBINFO MINSIZEREL)
 endforeach()
 
 if(MSVC)
-  target_compile_options(avfs_options INTERFACE /W4 /WX /utf-8)
+  target_compile_options(avfs_options INTERFACE /W4 /WX /utf-8 /guard:cf)
+  # Control-flow guard, which MinGW does not have; and no time of the build.
+  add_link_options(/guard:cf /Brepro)
   target_compile_definitions(avfs_options INTERFACE _CRT_SECURE_NO_WARNINGS)
   set(avfs_third_party_options /w)
 else()
@@ -24,8 +26,12 @@ else()
     -Wconversion -Wno-sign-conversion -Wno-float-conversion
     -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla -Wformat=2
     -Werror)
-  target_compile_options(avfs_options INTERFACE ${avfs_warnings})
+  # No path of the machine that built it in assertions or debug information.
+  target_compile_options(avfs_options INTERFACE ${avfs_warnings}
+    "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=asyncvfs"
+    "-ffile-prefix-map=${ASYNCVFS_THIRD_PARTY}=asyncvfs/build/third_party")
   set(avfs_third_party_options -w -g0)
   # Nothing of the compiler's own beside our DLL: no libgcc, no winpthread.
-  add_link_options(-static)
+  # Two builds are the same file: no time in it, no base from its path's hash.
+  add_link_options(-static LINKER:--no-insert-timestamp LINKER:--disable-auto-image-base)
 endif()

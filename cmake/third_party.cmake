@@ -2,11 +2,8 @@
 #   sqlite3_headers   sqlite3.h and sqlite3ext.h
 #   sqlite3           sqlite3.dll and its import library
 #   cunit             the test framework, static
-# cmake/fetch.sh puts their sources under build/third_party; without it
+# cmake/fetch.sh puts their sources under ASYNCVFS_THIRD_PARTY; without it
 # (on Windows) they come from vcpkg, which vcpkg.json tells what to get.
-
-set(ASYNCVFS_THIRD_PARTY "${PROJECT_SOURCE_DIR}/build/third_party"
-    CACHE PATH "where cmake/fetch.sh put the sources of SQLite and CUnit")
 
 add_library(sqlite3_headers INTERFACE)
 
