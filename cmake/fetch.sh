@@ -1,10 +1,12 @@
 #!/bin/bash
-# fetch.sh download|unpack DIR: the third-party sources, under DIR.
+# fetch.sh download|unpack|stock DIR: the third-party sources, under DIR.
 #
 #   DIR/sqlite          the SQLite that is tested against: sqlite3.c, .h, ext.h
 #   DIR/sqlite-3.40.1   Debian's SQLite: the whole source tree, and made from
 #                       it shell.c and an amalgamation (the older stock SQLite)
 #   DIR/cunit           Debian's CUnit
+#   DIR/stock/VERSION   with `stock`, after the others and with npm: the amalgamations
+#                       of three versions, which judge crash images (tests/sim)
 #
 # Nothing is taken but what has the SHA-256 below. The current SQLite comes
 # from the npm package better-sqlite3, which carries the amalgamation as it is
@@ -19,6 +21,11 @@ set -euo pipefail
 npm_version=13.2.0                     # better-sqlite3; SQLite 3.54.1
 npm_tar=better-sqlite3-$npm_version.tgz
 npm_sha256=40487589df3496f2ee0079d22b73c63fccebe7db0e8ee9a2c42421861e321e0b
+npm_sqlite=3.54.1
+old_npm_version=5.4.3                  # the same; SQLite 3.29.0, of 2019
+old_npm_tar=better-sqlite3-$old_npm_version.tgz
+old_npm_sha256=70933f06ac2af013455bcff333e1762ecf651ca2c6d0b6bf6e7192f4fb82f4ee
+old_npm_sqlite=3.29.0
 sqlite_tar=sqlite3_3.40.1.orig.tar.xz
 sqlite_sha256=aaa776260ab4dc976db34aa7891819484c8676b5b2783123ebc6301e2ca5d655
 cunit_tar=cunit_2.1-3-dfsg.orig.tar.gz
@@ -72,21 +79,22 @@ download_debian() { # DIR
   check "$1/$cunit_tar" "$cunit_sha256"
 }
 
-download_npm() { # DIR
-  has_sha256 "$1/$npm_tar" "$npm_sha256" && return
-  npm pack --silent --ignore-scripts --pack-destination "$1" "better-sqlite3@$npm_version" || return
-  check "$1/$npm_tar" "$npm_sha256"
+download_npm() { # DIR VERSION SHA256
+  local tar=better-sqlite3-$2.tgz
+  has_sha256 "$1/$tar" "$3" && return
+  npm pack --silent --ignore-scripts --pack-destination "$1" "better-sqlite3@$2" || return
+  check "$1/$tar" "$3"
 }
 
 download() { # DIR
   mkdir -p "$1"
   case "${ASYNCVFS_SQLITE:-}" in
-    npm) download_npm "$1" || die "npm pack better-sqlite3@$npm_version failed" ;;
+    npm) download_npm "$1" "$npm_version" "$npm_sha256" || die "npm pack better-sqlite3@$npm_version failed" ;;
     debian) rm -f "$1/$npm_tar" ;;
     '')
       if ! command -v npm >/dev/null; then
         echo "no npm here: SQLite will be Debian's"
-      elif ! download_npm "$1"; then
+      elif ! download_npm "$1" "$npm_version" "$npm_sha256"; then
         echo "npm cannot get better-sqlite3@$npm_version: SQLite will be Debian's"
       fi ;;
     *) die "ASYNCVFS_SQLITE is '$ASYNCVFS_SQLITE'; it can be npm or debian" ;;
@@ -120,11 +128,27 @@ unpack() { # DIR
   rmdir "$new"
 }
 
-[ $# = 2 ] || die "use: fetch.sh download|unpack DIR"
+stock() { # DIR
+  local from="$1/download" new="$1/stock.new"
+  rm -rf "$new"
+  mkdir -p "$from" "$new/$npm_sqlite" "$new/3.40.1" "$new/$old_npm_sqlite"
+  download_npm "$from" "$npm_version" "$npm_sha256" ||
+    die "npm pack better-sqlite3@$npm_version failed"
+  download_npm "$from" "$old_npm_version" "$old_npm_sha256" ||
+    die "npm pack better-sqlite3@$old_npm_version failed"
+  tar -xf "$from/$npm_tar" -C "$new/$npm_sqlite" --strip-components=3 package/deps/sqlite3
+  tar -xf "$from/$old_npm_tar" -O package/deps/sqlite3.tar.gz | tar -xz -C "$new/$old_npm_sqlite"
+  cp "$1"/sqlite-3.40.1/sqlite3.[ch] "$new/3.40.1/"
+  rm -rf "$1/stock"
+  mv "$new" "$1/stock"
+}
+
+[ $# = 2 ] || die "use: fetch.sh download|unpack|stock DIR"
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 case "$1" in
   download) download "$dir/download" ;;
   unpack) unpack "$dir" ;;
-  *) die "use: fetch.sh download|unpack DIR" ;;
+  stock) stock "$dir" ;;
+  *) die "use: fetch.sh download|unpack|stock DIR" ;;
 esac
