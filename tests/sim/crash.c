@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlite3.h"
+
 enum { SEEN = 1 << 14, KEPT = 4, DEPTH = 3 };
 
 sim_history sim_commits[SIM_DATABASES];
@@ -13,7 +15,10 @@ const char *const sim_schemas[SIM_DATABASES] = {"main", "b", "c"};
 int sim_databases = 1;
 uint32_t sim_groups[SIM_GROUPS][SIM_DATABASES];
 uint32_t sim_group_count;
-sim_statistics *sim_stats;
+sim_statistics sim_stats;
+const sim_stock *sim_stocks[SIM_STOCKS] = {&sim_stock_linked};
+uint32_t sim_stock_count = 1;
+int (*sim_is_new_image)(uint64_t hash);
 
 /* What is in the databases. */
 typedef struct contents {
@@ -36,39 +41,6 @@ static struct kept {
   uint64_t image;
 } kept[KEPT];
 static uint32_t kept_count;
-
-int sim_content(sqlite3 *db, const char *schema, uint64_t *hash_out) {
-  sqlite3_stmt *list = NULL, *rows = NULL;
-  uint64_t h = 1469598103934665603u;
-  char tables[120];
-  int rc;
-  snprintf(tables, sizeof tables,
-           "SELECT name, sql FROM %s.sqlite_schema WHERE type='table' ORDER BY name", schema);
-  rc = sqlite3_prepare_v2(db, tables, -1, &list, NULL);
-  while (rc == SQLITE_OK && (rc = sqlite3_step(list)) == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(list, 0);
-    char *sql = sqlite3_mprintf("SELECT * FROM %s.\"%w\" ORDER BY rowid", schema, name);
-    h = sim_hash(h, name, strlen(name));
-    h = sim_hash(h, sqlite3_column_text(list, 1), (uint64_t)sqlite3_column_bytes(list, 1));
-    rc = sqlite3_prepare_v2(db, sql, -1, &rows, NULL);
-    sqlite3_free(sql);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(rows)) == SQLITE_ROW) {
-      int i, n = sqlite3_column_count(rows);
-      for (i = 0; i < n; i++) {
-        const void *p = sqlite3_column_blob(rows, i);
-        h = sim_hash(h, p, (uint64_t)sqlite3_column_bytes(rows, i));
-      }
-      rc = SQLITE_OK;
-    }
-    if (rc == SQLITE_DONE) rc = SQLITE_OK;
-    sqlite3_finalize(rows);
-    rows = NULL;
-  }
-  if (rc == SQLITE_DONE) rc = SQLITE_OK;
-  sqlite3_finalize(list);
-  *hash_out = h;
-  return rc;
-}
 
 /* Is each group in all its databases or in none, when database d has commit[d]? */
 static int groups_are_whole(const uint32_t *commit) {
@@ -128,41 +100,24 @@ static uint32_t slot_of(uint64_t image) {
   return i;
 }
 
-static void recovery_stepped(sim_disk *d);
 static int depth;
-
-static uint64_t judge_database(int d, const char *vfs, const char *how) {
-  sqlite3 *db = NULL;
-  sqlite3_stmt *check = NULL;
-  uint64_t content = 0;
-  int rc = sqlite3_open_v2(sim_names[d], &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs);
-  if (rc == SQLITE_OK) rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &check, NULL);
-  if (rc == SQLITE_OK && sqlite3_step(check) == SQLITE_ROW) {
-    const char *text = (const char *)sqlite3_column_text(check, 0);
-    if (strcmp(text, "ok") != 0) sim_fail("%s: %s: integrity_check: %s", how, sim_names[d], text);
-  } else {
-    sim_fail("%s: %s cannot be opened: %s", how, sim_names[d], sqlite3_errmsg(db));
-  }
-  sqlite3_finalize(check);
-  rc = sim_content(db, "main", &content);
-  if (rc != SQLITE_OK) sim_fail("%s: %s cannot be read: %s", how, sim_names[d], sqlite3_errmsg(db));
-  sqlite3_close(db);
-  return content;
-}
+static void recovery_stepped(sim_disk *d);
 
 /* Opens the databases of `image`, from number `first` on, and says what they have. */
-static contents judge(sim_disk *image, int first, const char *vfs, const char *how) {
+static contents judge(sim_disk *image, const sim_stock *stock, const char *vfs, int first,
+                      const char *how) {
   sim_disk *before = sim_current_disk;
   contents c = {{0}};
   int i;
-  failed_image = image;
   sim_current_disk = image;
   for (i = 0; i < sim_databases; i++) {
     int d = (first + i) % sim_databases;
-    c.of[d] = judge_database(d, vfs, how);
+    const char *wrong = stock->judge(sim_names[d], vfs, &c.of[d]);
+    failed_image = image;
+    if (wrong != NULL) sim_fail("%s: SQLite %s: %s", how, stock->version, wrong);
+    failed_image = NULL;
   }
   sim_current_disk = before;
-  failed_image = NULL;
   return c;
 }
 
@@ -176,56 +131,81 @@ static int has_journal(const sim_disk *d) {
   return 0;
 }
 
-static void cut(sim_disk *d, enum sim_cut how_much, const char *how) {
+/* Has some SQLite judge an image that this run has not seen yet. */
+static contents judge_new(sim_disk *image, uint64_t hash, const char *how) {
+  int hot = has_journal(image), new = sim_is_new_image == NULL || sim_is_new_image(hash);
+  uint32_t k = sim_below(&look, sim_stock_count);
+  int first = sim_databases == 1 ? 0 : (int)sim_below(&look, (uint32_t)sim_databases);
+  contents c;
+  if (kept_count < KEPT && depth == 0 && sim_chance(&look, hot ? 30000 : 2000)) {
+    sim_disk_copy(image, &kept[kept_count].disk);
+    kept[kept_count++].image = hash;
+  }
+  if (new) {
+    sim_stats.images++;
+    sim_stats.by_stock[k]++;
+    sim_stats.recovery_images += depth > 0;
+    sim_stats.hot += (uint64_t)hot;
+  }
+  depth++;
+  if (hot && depth < DEPTH && sim_chance(&look, 250000)) {
+    sim_disk_cuttable(image);
+    image->stepped = recovery_stepped;
+  }
+  c = judge(image, sim_stocks[k], "win32", first, how);
+  depth--;
+  return c;
+}
+
+/* Returns the image's hash. */
+static uint64_t cut(sim_disk *d, enum sim_cut how_much, const char *how) {
   sim_disk image;
   uint64_t hash;
-  uint32_t i;
-  sim_stats->cuts++;
+  uint32_t i, commit[SIM_DATABASES];
+  sim_stats.cuts++;
   sim_disk_cut(d, how_much, &look, &image);
   hash = sim_disk_hash(&image) | 1;
   i = slot_of(hash);
   if (seen[i].image == 0) {
-    int hot = has_journal(&image);
-    if (seen_count == SEEN * 3 / 4) {
+    contents content;
+    if (seen_count >= SEEN * 3 / 4) {
       memset(seen, 0, sizeof seen);
       seen_count = 0;
-      i = slot_of(hash);
     }
-    if (kept_count < KEPT && depth == 0 && sim_chance(&look, hot ? 30000 : 2000)) {
-      sim_random r = {0};
-      sim_disk_cut(&image, SIM_CUT_ALL, &r, &kept[kept_count].disk);
-      kept[kept_count++].image = hash;
-    }
-    sim_stats->images++;
-    sim_stats->recovery_images += depth > 0;
-    sim_stats->hot += (uint64_t)hot;
-    depth++;
-    if (hot && depth < DEPTH && sim_chance(&look, 250000)) image.stepped = recovery_stepped;
-    {
-      int first = sim_databases == 1 ? 0 : (int)sim_below(&look, (uint32_t)sim_databases);
-      contents content = judge(&image, first, "win32", how);
-      depth--;
-      i = slot_of(hash);   /* deeper cuts added some */
-      seen_count += seen[i].image == 0;
-      seen[i].image = hash;
-      seen[i].content = content;
-    }
+    content = judge_new(&image, hash, how);
+    i = slot_of(hash);   /* deeper cuts added some */
+    seen_count += seen[i].image == 0;
+    seen[i].image = hash;
+    seen[i].content = content;
   }
   failed_image = &image;
-  {
-    uint32_t commit[SIM_DATABASES];
-    if (!fits(&seen[i].content, 0, commit)) tell_wrong(&seen[i].content, "stock SQLite", how);
-  }
+  if (!fits(&seen[i].content, 0, commit)) tell_wrong(&seen[i].content, "stock SQLite", how);
   failed_image = NULL;
   sim_disk_free(&image);
+  return hash;
+}
+
+/* Without all that is pending. As long as nothing is flushed it is the same image, which
+ * the commits acknowledged meanwhile may make too old. */
+static void cut_none(sim_disk *d) {
+  static uint64_t last, last_flushes;
+  static const char how[] = "power cut, nothing pending persists";
+  uint32_t commit[SIM_DATABASES];
+  const struct seen *s = &seen[slot_of(last)];
+  if (last == 0 || d->flushes != last_flushes || s->image == 0) {
+    last_flushes = d->flushes;
+    last = cut(d, SIM_CUT_NONE, how);
+  } else if (!fits(&s->content, 0, commit)) {
+    tell_wrong(&s->content, "stock SQLite", how);
+  }
 }
 
 static void recovery_stepped(sim_disk *d) {
   void (*again)(sim_disk *) = d->stepped;
   if (!sim_chance(&look, 150000)) return;
   d->stepped = NULL;
-  cut(d, SIM_CUT_SOME, "power cut during recovery");
-  if (sim_chance(&look, 300000)) cut(d, SIM_CUT_NONE, "power cut during recovery, none");
+  (void)cut(d, SIM_CUT_SOME, "power cut during recovery");
+  if (sim_chance(&look, 300000)) (void)cut(d, SIM_CUT_NONE, "power cut during recovery, none");
   d->stepped = again;
 }
 
@@ -233,15 +213,16 @@ static void cut_all_kinds(sim_disk *d) {
   uint32_t n = sim_below(&look, 4);
   sim_frozen++;
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SAVE);
-  cut(d, SIM_CUT_NONE, "power cut, nothing pending persists");
-  cut(d, SIM_CUT_ALL, "power cut, all that is pending persists");
-  while (n-- > 0) cut(d, SIM_CUT_SOME, "power cut, some of what is pending persists");
+  cut_none(d);
+  if (sim_disk_is_settled(d)) n = 0;
+  else (void)cut(d, SIM_CUT_ALL, "power cut, all that is pending persists");
+  while (n-- > 0) (void)cut(d, SIM_CUT_SOME, "power cut, some of what is pending persists");
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_RESTORE);
   sim_frozen--;
 }
 
 static void stepped(sim_disk *d) {
-  sim_stats->steps++;
+  sim_stats.steps++;
   if (sim_frozen == 0 && sim_chance(&look, cut_rate)) cut_all_kinds(d);
 }
 
@@ -260,8 +241,8 @@ void sim_crash_by_async(void) {
     const struct seen *stock = &seen[slot_of(kept[i].image)];
     contents c;
     if (stock->image == 0) continue;   /* forgotten */
-    c = judge(&kept[i].disk, 0, "asyncvfs", "recovery by asyncvfs");
-    sim_stats->async_images++;
+    c = judge(&kept[i].disk, &sim_stock_linked, "asyncvfs", 0, "recovery by asyncvfs");
+    sim_stats.async_images++;
     if (memcmp(&c, &stock->content, sizeof c) != 0) {
       tell_wrong(&c, "asyncvfs", "recovery by asyncvfs differs from that by stock SQLite");
     }

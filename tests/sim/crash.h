@@ -17,9 +17,9 @@
 #define SIM_CRASH_H
 
 #include "disk.h"
-#include "sqlite3.h"
+#include "stock.h"
 
-enum { SIM_DATABASES = 3, SIM_STATES = 4096, SIM_GROUPS = 1024 };
+enum { SIM_DATABASES = 3, SIM_STATES = 4096, SIM_GROUPS = 1024, SIM_STOCKS = 4 };
 
 /* What one database may be. */
 typedef struct sim_history {
@@ -40,16 +40,25 @@ extern int sim_databases;                              /* how many there are */
 extern uint32_t sim_groups[SIM_GROUPS][SIM_DATABASES];
 extern uint32_t sim_group_count;
 
+/* Of a run; added up over all of them. */
 typedef struct sim_statistics {
-  uint64_t runs, commits, steps, cuts, images, recovery_images, async_images;
-  uint64_t hot;                 /* images with a journal that had to be rolled back */
+  uint64_t runs, commits, steps, cuts;
+  uint64_t images;              /* that no earlier run had, judged... */
+  uint64_t by_stock[SIM_STOCKS];  /* ...by this version... */
+  uint64_t hot;                 /* ...with a journal that had to be rolled back... */
+  uint64_t recovery_images;     /* ...from a power cut during recovery */
+  uint64_t async_images;        /* recovered by asyncvfs too */
   uint64_t faults, foreign_commits, busy, reads, flushes, groups, exits;
 } sim_statistics;
 
-extern sim_statistics *sim_stats;
+extern sim_statistics sim_stats;
 
-/* SQLite result code. */
-int sim_content(sqlite3 *db, const char *schema, uint64_t *hash_out);
+/* Those who judge; at least the linked one. An image gets one of them by chance. */
+extern const sim_stock *sim_stocks[SIM_STOCKS];
+extern uint32_t sim_stock_count;
+
+/* Asked for each image that is new to this run: 1 when it is to all. */
+extern int (*sim_is_new_image)(uint64_t hash);
 
 /* The disk's steps are cut from now on, each with this chance (per million). */
 void sim_crash_watch(sim_disk *d, uint32_t rate);

@@ -30,9 +30,13 @@ static void put(sim_bytes *b, const void *p, uint64_t n, uint64_t offset) {
 }
 
 static void copy(sim_bytes *to, const sim_bytes *from) {
-  to->size = 0;
-  set_size(to, from->size);
+  if (from->size > to->room) {
+    free(to->data);
+    to->room = from->size + from->size / 2 + 4096;
+    to->data = must(malloc(to->room));
+  }
   if (from->size > 0) memcpy(to->data, from->data, from->size);
+  to->size = from->size;
 }
 
 /* ---- names ---------------------------------------------------------------------- */
@@ -61,6 +65,12 @@ static void apply_name(sim_directory *dir, const sim_name_change *c) {
 
 static void change_name(sim_disk *d, int created, const char *name, sim_file *f) {
   sim_name_change *c;
+  if (d->uncut) {
+    sim_name_change now = {0, created, "", f};
+    snprintf(now.name, sizeof now.name, "%s", name);
+    apply_name(&d->live, &now);
+    return;
+  }
   if (d->name_count == d->name_room) {
     d->name_room = d->name_room * 2 + 8;
     d->names = must(realloc(d->names, d->name_room * sizeof *d->names));
@@ -176,7 +186,12 @@ uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t off
 }
 
 void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset) {
-  sim_change *c = new_change(d, f, SIM_WRITE);
+  sim_change *c;
+  if (d->uncut) {
+    put(&f->live, data, bytes, offset);
+    return;
+  }
+  c = new_change(d, f, SIM_WRITE);
   c->offset = offset;
   c->bytes = bytes;
   c->data = must(malloc(bytes));
@@ -188,13 +203,27 @@ void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, 
 }
 
 void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size, int after_names) {
-  sim_change *c = new_change(d, f, SIM_RESIZE);
+  sim_change *c;
+  if (d->uncut) {
+    set_size(&f->live, size);
+    return;
+  }
+  c = new_change(d, f, SIM_RESIZE);
   c->after_names = after_names;
   set_size(&f->live, size);
   c->new_size = size;
   sim_note("resize %s to %llu (was %llu)", f->name, (unsigned long long)size,
            (unsigned long long)c->old_size);
   stepped(d);
+}
+
+int sim_disk_is_settled(const sim_disk *d) {
+  uint32_t i;
+  if (d->name_count > 0 || d->in_flight_count > 0) return 0;
+  for (i = 0; i < d->file_count; i++) {
+    if (d->files[i]->pending_count > 0) return 0;
+  }
+  return 1;
 }
 
 uint64_t sim_flush_begin(const sim_disk *d) { return d->order; }
@@ -218,6 +247,8 @@ static void names_durable(sim_disk *d) {
 
 void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order) {
   uint32_t i;
+  if (d->uncut) return;
+  d->flushes += d->name_count > 0 || f->pending_count > 0;
   for (i = 0; i < f->pending_count && f->pending[i].order < order; i++) {
     apply_durable(f, &f->pending[i]);
     free(f->pending[i].data);
@@ -287,7 +318,7 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
                      uint64_t lost_names, sim_file *to) {
   uint32_t i, n = f->pending_count, sizes = 0, keep_sizes, keep_rate, torn_rate;
   copy(&to->live, &f->durable);
-  if (how == SIM_CUT_NONE) goto done;
+  if (how == SIM_CUT_NONE) return;
   for (i = 0; i < n; i++) sizes += f->pending[i].new_size != f->pending[i].old_size;
   keep_sizes = sizes;
   keep_rate = 1000000;
@@ -311,7 +342,7 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
                  how == SIM_CUT_SOME && sim_chance(r, torn_rate), r);
     }
   }
-  if (how != SIM_CUT_SOME) goto done;
+  if (how != SIM_CUT_SOME) return;
   for (i = 0; i < d->in_flight_count; i++) {
     sim_in_flight w;
     sim_describe_in_flight(d->in_flight[i], &w);
@@ -321,8 +352,6 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
     }
     apply_some(&to->live, w.data, w.bytes, w.offset, sim_chance(r, torn_rate), r);
   }
-done:
-  copy(&to->durable, &to->live);
 }
 
 void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to) {
@@ -330,6 +359,7 @@ void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *
   uint64_t lost_names = UINT64_MAX;   /* from here on they are */
   uint32_t i, keep = 0;
   memset(to, 0, sizeof *to);
+  to->uncut = 1;
   if (how == SIM_CUT_ALL) keep = d->name_count;
   if (how == SIM_CUT_SOME) {
     uint32_t k = sim_below(r, 3);
@@ -343,7 +373,28 @@ void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *
     e->file = new_file(to, e->name);
     cut_file(d, names.entries[i].file, how, r, lost_names, e->file);
   }
-  to->durable = to->live;
+}
+
+void sim_disk_cuttable(sim_disk *d) {
+  uint32_t i;
+  for (i = 0; i < d->live.count; i++) {
+    copy(&d->live.entries[i].file->durable, &d->live.entries[i].file->live);
+  }
+  d->durable = d->live;
+  d->uncut = 0;
+}
+
+void sim_disk_copy(const sim_disk *d, sim_disk *to) {
+  uint32_t i;
+  memset(to, 0, sizeof *to);
+  to->uncut = 1;
+  to->live = d->live;
+  for (i = 0; i < to->live.count; i++) {
+    sim_entry *e = &to->live.entries[i];
+    const sim_file *from = e->file;
+    e->file = new_file(to, e->name);
+    copy(&e->file->live, &from->live);
+  }
 }
 
 void sim_disk_free(sim_disk *d) {
@@ -354,9 +405,24 @@ void sim_disk_free(sim_disk *d) {
   memset(d, 0, sizeof *d);
 }
 
+/* Four lanes, which the processor works on at a time. */
 uint64_t sim_hash(uint64_t h, const void *p, uint64_t n) {
   const unsigned char *at = p;
-  uint64_t v;
+  uint64_t v, lane[4] = {h, h ^ 1, h ^ 2, h ^ 3};
+  int i;
+  if (n >= 64) {
+    for (; n >= 32; n -= 32, at += 32) {
+      for (i = 0; i < 4; i++) {
+        memcpy(&v, at + 8 * i, 8);
+        lane[i] = (lane[i] ^ v) * 0x9fb21c651e98df25u;
+        lane[i] ^= lane[i] >> 32;
+      }
+    }
+    for (i = 1, h = lane[0]; i < 4; i++) {
+      h = (h ^ lane[i]) * 0x9fb21c651e98df25u;
+      h ^= h >> 32;
+    }
+  }
   for (; n >= 8; n -= 8, at += 8) {
     memcpy(&v, at, 8);
     h = (h ^ v) * 0x9fb21c651e98df25u;

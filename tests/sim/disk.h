@@ -88,6 +88,8 @@ typedef struct sim_disk {
   void *in_flight[64];            /* of seam.c: writes issued and not completed */
   uint32_t in_flight_count;
   uint64_t order;
+  uint64_t flushes;               /* those that made anything durable */
+  int uncut;                      /* its power will not fail: nothing is kept pending */
   /* Called after each step that changes what a power cut could leave. */
   void (*stepped)(struct sim_disk *d);
 } sim_disk;
@@ -103,6 +105,8 @@ void sim_disk_close(sim_disk *d, sim_file *f);
 /* Takes the name away. Returns 0 when a handle is in the way. */
 int sim_disk_delete(sim_disk *d, sim_file *f);
 
+/* Nothing is pending, nor in flight: a power cut leaves what is durable. */
+int sim_disk_is_settled(const sim_disk *d);
 /* Reads what is there; returns the number of bytes. */
 uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t offset);
 void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset);
@@ -124,8 +128,11 @@ extern void (*sim_describe_in_flight)(void *op, sim_in_flight *out);
 enum sim_cut { SIM_CUT_NONE, SIM_CUT_ALL, SIM_CUT_SOME };
 
 /* What is left of d when the power fails now: none of the pending changes, all, or
- * some. `to` becomes a disk with nothing pending. */
+ * some. `to` becomes a disk with nothing pending, whose power does not fail... */
 void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to);
+/* ...unless it is made so that it can. */
+void sim_disk_cuttable(sim_disk *d);
+void sim_disk_copy(const sim_disk *d, sim_disk *to);
 void sim_disk_free(sim_disk *d);
 uint64_t sim_disk_hash(const sim_disk *d);
 uint64_t sim_hash(uint64_t h, const void *p, uint64_t n);

@@ -318,5 +318,7 @@ static sqlite3_vfs win32 = {
     .xGetLastError = vfs_last_error,
 };
 
+const sqlite3_vfs *const sim_parent_vfs = &win32;
+
 int sqlite3_os_init(void) { return sqlite3_vfs_register(&win32, 1); }
 int sqlite3_os_end(void) { return SQLITE_OK; }

@@ -13,6 +13,8 @@
 
 #include "disk.h"
 
+/* For a further SQLite in this process, which is to have a copy of its own. */
+extern const struct sqlite3_vfs *const sim_parent_vfs;
 /* The number of handles of main databases and journals that are open. */
 extern int sim_parent_files;
 /* Per million calls of xRead, xWrite, xTruncate, xSync of a named file. */

@@ -61,7 +61,7 @@ while IFS='|' read -r name file edit; do
   # shellcheck disable=SC2086
   if "$out/sim" --seconds "$seconds" ${SIM_ARGS:-} >"$out/run.log" 2>&1; then
     printf '%-24s SURVIVES %d s: %s\n' "$name" $((SECONDS - start)) \
-      "$(tail -n 1 "$out/run.log" | grep -o '[0-9]* distinct crash images')"
+      "$(grep -o '^summary: [0-9]* distinct crash images' "$out/run.log")"
   else
     caught=$((caught + 1))
     printf '%-24s caught in %d s: %s\n' "$name" $((SECONDS - start)) \

@@ -1,6 +1,28 @@
 #!/bin/bash
-# The simulation's part of ./dev proof.
+# ./dev proof and ./dev soak: the simulation at length, with each stock SQLite that is
+# there as a judge.
+#   usage: proof.sh          SIM_IMAGES distinct crash images, in SIM_SECONDS at most
+#          proof.sh soak     for ever, or until something fails; SIM_SEED: the first
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-SIM_IMAGES=${SIM_IMAGES:-200000} SIM_SECONDS=${SIM_SECONDS:-300} "$here/run_sim.sh" |
-  sed -u 's/^ *[0-9]* s:.*failures$/proof: &/' | tail -n 1
+out=$here/../../build/sim
+export SIM_STOCK=1
+"$here/build.sh"
+judges=()
+for so in "$out"/stock-*.so; do
+  if [ -f "$so" ]; then judges+=(--stock "$so"); fi
+done
+if [ "${1:-}" = soak ]; then
+  seed=${SIM_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+  echo "seeds from $seed on; Ctrl-C ends it"
+  exec "$out/sim" "${judges[@]}" --for-ever --seed "$seed"
+fi
+images=${SIM_IMAGES:-1000000}
+"$out/sim" "${judges[@]}" --images "$images" --seconds "${SIM_SECONDS:-840}" --seed "${SIM_SEED:-1}" |
+  tee "$out/proof.log" | sed -u 's/^summary: /proof: /'
+# What the time did not suffice for is not proved.
+got=$(sed -n 's/^summary: \([0-9]*\) distinct.*/\1/p' "$out/proof.log")
+if [ "${got:-0}" -lt "$images" ]; then
+  echo "proof: only ${got:-0} distinct crash images in ${SIM_SECONDS:-840} s: $images are to be had"
+  exit 1
+fi

@@ -11,19 +11,19 @@
  * has all of them attached, and so has the shadow. All statements have one outcome whatever the
  * page size and the order of pages.
  *
- * Each seed is a process of its own, so that none depends on those before it.
- *
- * usage: sim [--seed N] [--seconds S] [--images N] [--thorough] [--verbose] [--keep-going]
- *   --seed alone replays that one run; with --seconds or --images it is the first.
+ * usage: sim [--seed N] [--seconds S] [--images N] [--jobs N] [--for-ever] [--thorough]
+ *            [--verbose] [--keep-going] [--stock FILE]...
+ *   --seed alone replays that one run; with --seconds, --images or --for-ever it is the
+ *   first of many (campaign.h). --thorough: every step of the disk is cut. --stock: a
+ *   shared object with a further SQLite (stock.h).
  */
+#include <dlfcn.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "campaign.h"
 #include "crash.h"
 #include "parent_vfs.h"
 #include "seam.h"
@@ -93,7 +93,7 @@ static int exec(program *p, const char *sql) {
   int rc = sqlite3_exec(p->db, sql, NULL, NULL, &message);
   sim_note("SQL    %s: %.90s -> %d %s", p->name, sql, rc, message == NULL ? "" : message);
   sqlite3_free(message);
-  if ((rc & 0xff) == SQLITE_BUSY) sim_stats->busy++;
+  if ((rc & 0xff) == SQLITE_BUSY) sim_stats.busy++;
   return rc;
 }
 
@@ -159,15 +159,15 @@ static void committed(program *p, int d, uint64_t state) {
   /* One that changed nothing may not have written: then a foreign one before it
    * is not on the medium by it either. */
   if (!p->stock && state != h->state[h->count - 2]) run.newest_async[d] = h->count - 1;
-  sim_stats->commits++;
-  sim_stats->foreign_commits += (uint64_t)p->stock;
+  sim_stats.commits++;
+  sim_stats.foreign_commits += (uint64_t)p->stock;
   sim_note("COMMIT %s: state %u of %s is %016llx", p->name, h->count - 1, sim_schemas[d],
            (unsigned long long)state);
 }
 
 static void acknowledged(int d) {
   sim_commits[d].acked = run.newest_async[d];
-  sim_stats->flushes++;
+  sim_stats.flushes++;
   sim_note("ACK    state %u of %s is durable", sim_commits[d].acked, sim_schemas[d]);
 }
 
@@ -251,7 +251,7 @@ static int commit_by(program *p, const char *sql, int only, int done[SIM_DATABAS
     sim_fail("%s: a COMMIT over %d databases took place in %d of them", p->name, changed, taken);
   }
   if (changed > 0 && taken == 0) sim_group_count--;
-  sim_stats->groups += changed > 0 && taken > 0;
+  sim_stats.groups += changed > 0 && taken > 0;
   for (d = 0; d < sim_databases; d++) {
     int written = state[d] != newest_state(d);   /* else it may have waited for nothing */
     if (done[d]) committed(p, d, state[d]);
@@ -440,7 +440,7 @@ static void read_all(program *p, int d) {
     }
     return;
   }
-  sim_stats->reads++;
+  sim_stats.reads++;
   if (h != want) {
     sim_fail("%s reads %016llx in %s where the content is %016llx (state %u)", p->name,
              (unsigned long long)h, sim_schemas[d], (unsigned long long)want,
@@ -492,13 +492,9 @@ static void open_program(program *p) {
   const char *synchronous = p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
   char sql[100];
   int rc, mode = (int)below(p->stock ? 3 : 5), d;
-  sim_heap_fails_at = run.no_memory && chance(30) ? 1 + below(12) : 0;
-  while ((rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                               p->stock ? "win32" : "asyncvfs")) == SQLITE_NOMEM && run.no_memory) {
-    sqlite3_close(p->db);
-    sim_heap_fails_at = 0;
-  }
   sim_heap_fails_at = 0;   /* it would be another program, passed through */
+  rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                       p->stock ? "win32" : "asyncvfs");
   if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
   sqlite3_extended_result_codes(p->db, 1);
   sqlite3_create_function(p->db, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
@@ -743,8 +739,8 @@ static void run_program(void *arg) {
     step(&run.programs[n]);
   }
   final_checks();
-  sim_stats->faults += sim_faults;
-  sim_stats->runs++;
+  sim_stats.faults += sim_faults;
+  sim_stats.runs++;
 }
 
 /* ---- the end of the process ------------------------------------------------------------------ */
@@ -780,8 +776,8 @@ static void run_killed(void *arg) {
     for (d = 0; d < sim_databases; d++) sim_commits[d].acked = run.newest_async[d];
   }
   sim_crash_now(&run.disk);
-  sim_stats->exits++;
-  sim_stats->runs++;
+  sim_stats.exits++;
+  sim_stats.runs++;
 }
 
 static int take_table(sqlite3 *db, char **message, const sqlite3_api_routines *table) {
@@ -814,7 +810,7 @@ static void bind_sqlite(void) {
   if (sqlite3_api == NULL) sim_fail("SQLite handed no table over");
 }
 
-static void run_seed(uint64_t seed, uint32_t cut_rate) {
+static void run_seed(uint64_t seed, uint32_t rate) {
   sim_seed = seed;
   sim_fate.state = seed * 0x2545f4914f6cdd1du;
   sim_draw(&sim_fate);
@@ -824,97 +820,63 @@ static void run_seed(uint64_t seed, uint32_t cut_rate) {
   if (avfs_vfs_register(&sim_io, sqlite3_vfs_find("win32"), 0) != SQLITE_OK) {
     sim_fail("asyncvfs cannot be registered");
   }
-  if (cut_rate == 0) {
+  if (rate == 0) {
     static const uint32_t rates[] = {50000, 150000, 400000, 1000000};
     sim_random r = {seed};
-    cut_rate = rates[sim_below(&r, 4)];
+    rate = rates[sim_below(&r, 4)];
   }
-  sim_crash_watch(&run.disk, cut_rate);
+  sim_crash_watch(&run.disk, rate);
   life.killed = chance(20);
   sim_world_run(life.killed ? run_killed : run_program, NULL);
 }
 
-/* ---- many runs ------------------------------------------------------------------------------ */
+/* ---- the program ------------------------------------------------------------------------------- */
 
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
+static uint32_t cut_rate;   /* 0: by the seed */
 
-static void report(double seconds, uint64_t failures) {
-  const sim_statistics *s = sim_stats;
-  printf("%6.0f s: %llu runs, %llu commits (%llu foreign), %llu groups, %llu steps, %llu distinct crash images "
-         "(%llu hot, %llu of recoveries, %llu by asyncvfs), %.0f images/s, %llu reads compared, "
-         "%llu flushes, %llu faults, %llu exits; %llu failures\n",
-         seconds, (unsigned long long)s->runs, (unsigned long long)s->commits,
-         (unsigned long long)s->foreign_commits, (unsigned long long)s->groups,
-         (unsigned long long)s->steps,
-         (unsigned long long)s->images, (unsigned long long)s->hot,
-         (unsigned long long)s->recovery_images, (unsigned long long)s->async_images,
-         (double)s->images / (seconds > 0 ? seconds : 1), (unsigned long long)s->reads,
-         (unsigned long long)s->flushes, (unsigned long long)s->faults, (unsigned long long)s->exits,
-         (unsigned long long)failures);
-  fflush(stdout);
-}
+static void run_once(uint64_t seed) { run_seed(seed, cut_rate); }
 
-static int run_in_child(uint64_t seed, uint32_t cut_rate) {
-  pid_t pid = fork();
-  int status = 0;
-  if (pid < 0) {
-    perror("fork");
+/* A further stock SQLite, to judge images with. */
+static void load_stock(const char *path) {
+  void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  sim_stock_starter starter = library == NULL ? NULL : (sim_stock_starter)dlsym(library, SIM_STOCK_STARTER);
+  const sim_stock *stock = starter == NULL ? NULL : starter(sim_parent_vfs, sim_hash);
+  if (stock == NULL || sim_stock_count == SIM_STOCKS) {
+    fprintf(stderr, "sim: cannot use %s: %s\n", path, library == NULL ? dlerror() : "not a stock SQLite");
     exit(2);
   }
-  if (pid == 0) {
-    alarm(120);
-    run_seed(seed, cut_rate);
-    fflush(stdout);
-    _Exit(0);
-  }
-  waitpid(pid, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return 0;
-  if (WIFSIGNALED(status)) printf("seed %llu: ended by signal %d\n", (unsigned long long)seed, WTERMSIG(status));
-  printf("replay: sim --seed %llu%s\n", (unsigned long long)seed, cut_rate == 1000000 ? " --thorough" : "");
-  fflush(stdout);
-  return 1;
+  sim_stocks[sim_stock_count++] = stock;
+}
+
+static int usage(void) {
+  fprintf(stderr, "usage: sim [--seed N] [--seconds S] [--images N] [--jobs N] [--for-ever] [--thorough]\n"
+                  "           [--verbose] [--keep-going] [--stock FILE]...\n");
+  return 2;
 }
 
 int main(int argc, char **argv) {
-  uint64_t seed = 1, images = 0, failures = 0;
-  double seconds = 0, start = now(), told = start;
-  uint32_t cut_rate = 0;
-  int i, keep_going = 0, many = 0;
+  sim_campaign campaign = {.seed = 1, .options = "", .run = run_once};
+  int i, many = 0;
+  /* Images come and go by the thousand: no page of them goes back to the system. */
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 16 << 20);
   for (i = 1; i < argc; i++) {
     const char *value = i + 1 < argc ? argv[i + 1] : "";
-    if (strcmp(argv[i], "--seed") == 0) seed = strtoull(value, NULL, 10), i++;
-    else if (strcmp(argv[i], "--images") == 0) images = strtoull(value, NULL, 10), i++, many = 1;
-    else if (strcmp(argv[i], "--seconds") == 0) seconds = strtod(value, NULL), i++, many = 1;
-    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000;
+    if (strcmp(argv[i], "--seed") == 0) campaign.seed = strtoull(value, NULL, 10), i++;
+    else if (strcmp(argv[i], "--images") == 0) campaign.images = strtoull(value, NULL, 10), i++, many = 1;
+    else if (strcmp(argv[i], "--seconds") == 0) campaign.seconds = strtod(value, NULL), i++, many = 1;
+    else if (strcmp(argv[i], "--jobs") == 0) campaign.jobs = (uint32_t)strtoul(value, NULL, 10), i++;
+    else if (strcmp(argv[i], "--for-ever") == 0) many = 1;
+    else if (strcmp(argv[i], "--stock") == 0) load_stock(value), i++;
+    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000, campaign.options = " --thorough";
     else if (strcmp(argv[i], "--verbose") == 0) sim_verbose = 1;
-    else if (strcmp(argv[i], "--keep-going") == 0) keep_going = 1;
-    else {
-      fprintf(stderr, "usage: sim [--seed N] [--seconds S] [--images N] [--thorough] [--verbose] "
-              "[--keep-going]\n");
-      return 2;
-    }
+    else if (strcmp(argv[i], "--keep-going") == 0) campaign.keep_going = 1;
+    else return usage();
   }
-  sim_stats = mmap(NULL, sizeof *sim_stats, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (sim_stats == MAP_FAILED) return 2;
-  if (!many) {
-    run_seed(seed, cut_rate);
-    report(now() - start, 0);
-    return 0;
-  }
-  for (;; seed++) {
-    failures += (uint64_t)run_in_child(seed, cut_rate);
-    if (failures > 0 && !keep_going) break;
-    if (images > 0 && sim_stats->images >= images) break;
-    if (seconds > 0 && now() - start >= seconds) break;
-    if (now() - told >= 10) {
-      told = now();
-      report(told - start, failures);
-    }
-  }
-  report(now() - start, failures);
-  return failures > 0;
+  if (many) return sim_campaign_run(&campaign) > 0;
+  run_once(campaign.seed);
+  printf("seed %llu: ok: %llu commits, %llu images\n", (unsigned long long)campaign.seed,
+         (unsigned long long)sim_stats.commits, (unsigned long long)sim_stats.images);
+  return 0;
 }
