@@ -142,6 +142,10 @@ void harness_child_kill(harness_child *child);
 /* Kills it if it still runs. NULL is fine. */
 void harness_child_free(harness_child *child);
 
+/* A test that is a role of its own: runs `--child role arg`, prints its lines, and checks
+ * that it ends with 0. */
+void harness_run_role(const char *role, const char *arg);
+
 /* Between harness.c and harness_process.c. */
 void scratch_test_begins(void);
 void scratch_test_ends(void);

@@ -359,3 +359,14 @@ void harness_child_free(harness_child *child) {
   free(child->text);
   free(child);
 }
+
+void harness_run_role(const char *role, const char *arg) {
+  char line[400];
+  int code = -1;
+  harness_child *child = harness_spawn(role, arg, NULL);
+  if (child == NULL) return;
+  while (harness_child_read_line(child, line, sizeof line, 120000)) harness_print("    %s\n", line);
+  CHECK(harness_child_wait(child, 60000, &code));
+  CHECK_EQ(code, 0);
+  harness_child_free(child);
+}

@@ -30,6 +30,9 @@
   SUITE(scheduler)     \
   SUITE(io)            \
   SUITE(faults)        \
+  SUITE(errors)        \
+  SUITE(limits)        \
+  SUITE(callbacks)     \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
   FAILS(must_crash)
@@ -40,6 +43,8 @@
   ROLE(faults) \
   ROLE(faults_lasting) \
   ROLE(faults_relax) \
+  ROLE(errors) \
+  ROLE(limits) \
   ROLE(echo)   \
   ROLE(sleep)  \
   ROLE(sql)    \

@@ -128,6 +128,27 @@ int avfs_store_size(avfs_conn *c, uint64_t *size_out) {
   return SQLITE_OK;
 }
 
+int avfs_store_writes_nothing_new(avfs_conn *c) {
+  avfs_store *s = c->store;
+  uint32_t unit = s->txn_pool.page_bytes;
+  unsigned char *below = avfs_alloc(unit);
+  const avfs_page *p = s->txn.first;
+  uint64_t size;
+  int same;
+  avfs_store_enter_shared(s);
+  size = s->committed.size;
+  avfs_store_leave_shared(s);
+  same = below != NULL && s->txn.size == size;
+  for (; same && p != NULL; p = p->next) {
+    uint64_t offset = (uint64_t)(p->pgno - 1) * unit;
+    uint32_t n = size - offset < unit ? (uint32_t)(size - offset) : unit;
+    same = copy_queued(s, p->pgno, 0, n, below) || read_disk(c, below, n, offset) == SQLITE_OK;
+    same = same && memcmp(below, p->data, n) == 0;
+  }
+  avfs_free(below);
+  return same;
+}
+
 /* ---- writing ------------------------------------------------------------- */
 
 /* A page for txn with undefined content: from the writer's own pool, else from

@@ -236,6 +236,8 @@ int avfs_store_read(avfs_conn *conn, void *p, uint32_t n, uint64_t offset);
 int avfs_store_write(avfs_conn *conn, const void *p, uint32_t n, uint64_t offset);
 int avfs_store_truncate(avfs_conn *conn, uint64_t size);
 int avfs_store_size(avfs_conn *conn, uint64_t *size_out);
+/* 1 when what the writer has written is what was there before: a rollback. */
+int avfs_store_writes_nothing_new(avfs_conn *conn);
 /* 1 when a file of this size with this header is a rollback-mode SQLite database,
  * or empty. */
 int avfs_header_is_ours(const unsigned char *header, uint64_t size);

@@ -104,7 +104,8 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
     avfs_store_enter(s);
     rc = avfs_backlog_check_room(s);
     avfs_store_leave(s);
-    if (rc != SQLITE_OK) return rc;
+    /* SQLite's rollback of what was refused here syncs too. */
+    if (rc != SQLITE_OK && !avfs_store_writes_nothing_new(c)) return rc;
   }
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {

@@ -21,159 +21,8 @@
 #include <windows.h>
 
 #include "asyncvfs.h"
+#include "store/faulty_io.h"
 #include "vfs/sql_tools.h"
-#include "win32/port.h"
-
-/* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
- * the library's table. */
-int avfs_bind_module(void *module, char *message, int bytes);
-int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
-
-/* ---- the failing table -------------------------------------------------------- */
-
-typedef enum kind {
-  CALL_OPEN, CALL_REMOVE, CALL_IDENTITY, CALL_SIZE, CALL_RESIZE, CALL_FLUSH, CALL_READ, CALL_WRITE,
-  KINDS
-} kind;
-
-static const char *const kind_names[KINDS] = {"open",   "remove", "identity", "size",
-                                              "resize", "flush",  "read",     "write"};
-
-enum { FILES = 32 };
-
-static struct {
-  avfs_io io;
-  volatile LONG calls[KINDS];
-  /* calls from..from+times-1 of this kind fail, of files whose path has `only` in it */
-  kind kind;
-  volatile LONG from, times;
-  volatile LONG failed;
-  const char *only;
-  HANDLE removing, remove_now;   /* a removal says that it begins, and waits; or NULL */
-  /* open files */
-  SRWLOCK lock;
-  struct {
-    avfs_file *file;
-    char path[300];
-  } files[FILES];
-} faulty;
-
-static bool is_meant(const avfs_file *f, const char *path) {
-  bool meant = faulty.only == NULL || (path != NULL && strstr(path, faulty.only) != NULL);
-  AcquireSRWLockShared(&faulty.lock);
-  for (int i = 0; !meant && f != NULL && i < FILES; i++) {
-    meant = faulty.files[i].file == f && strstr(faulty.files[i].path, faulty.only) != NULL;
-  }
-  ReleaseSRWLockShared(&faulty.lock);
-  return meant;
-}
-
-static bool fails(kind k, const avfs_file *f, const char *path) {
-  if (!is_meant(f, path)) return false;
-  LONG n = InterlockedIncrement(&faulty.calls[k]);
-  if (k != faulty.kind || n < faulty.from || n - faulty.from >= faulty.times) return false;
-  InterlockedIncrement(&faulty.failed);
-  SetLastError(ERROR_IO_DEVICE);
-  return true;
-}
-
-static void remember(avfs_file *f, const char *path) {
-  AcquireSRWLockExclusive(&faulty.lock);
-  for (int i = 0; i < FILES; i++) {
-    if (faulty.files[i].file != NULL) continue;
-    faulty.files[i].file = f;
-    snprintf(faulty.files[i].path, sizeof faulty.files[i].path, "%s", path);
-    break;
-  }
-  ReleaseSRWLockExclusive(&faulty.lock);
-}
-
-static void forget(const avfs_file *f) {
-  AcquireSRWLockExclusive(&faulty.lock);
-  for (int i = 0; i < FILES; i++) {
-    if (faulty.files[i].file == f) faulty.files[i].file = NULL;
-  }
-  ReleaseSRWLockExclusive(&faulty.lock);
-}
-
-static int faulty_open(const char *path, int how, avfs_file **file_out) {
-  *file_out = NULL;
-  if (fails(CALL_OPEN, NULL, path)) return SQLITE_CANTOPEN;
-  int rc = avfs_io_win32.open(path, how, file_out);
-  if (rc == SQLITE_OK) remember(*file_out, path);
-  return rc;
-}
-
-static void faulty_close(avfs_file *f) {
-  forget(f);
-  avfs_io_win32.close(f);
-}
-
-static int faulty_remove(avfs_file *f) {
-  bool failing = fails(CALL_REMOVE, f, NULL);
-  if (faulty.removing != NULL) {
-    SetEvent(faulty.removing);
-    WaitForSingleObject(faulty.remove_now, INFINITE);
-  }
-  forget(f);
-  if (!failing) return avfs_io_win32.remove(f);
-  avfs_io_win32.close(f);
-  SetLastError(ERROR_IO_DEVICE);
-  return SQLITE_IOERR_DELETE;
-}
-
-static int faulty_identity(avfs_file *f, avfs_identity *id_out) {
-  return fails(CALL_IDENTITY, f, NULL) ? SQLITE_IOERR_FSTAT : avfs_io_win32.identity(f, id_out);
-}
-
-static int faulty_size(avfs_file *f, uint64_t *bytes_out) {
-  return fails(CALL_SIZE, f, NULL) ? SQLITE_IOERR_FSTAT : avfs_io_win32.size(f, bytes_out);
-}
-
-static int faulty_resize(avfs_file *f, uint64_t bytes) {
-  return fails(CALL_RESIZE, f, NULL) ? SQLITE_FULL : avfs_io_win32.resize(f, bytes);
-}
-
-static int faulty_flush(avfs_file *f) {
-  return fails(CALL_FLUSH, f, NULL) ? SQLITE_IOERR_FSYNC : avfs_io_win32.flush(f);
-}
-
-static void faulty_read(avfs_op *op) {
-  if (fails(CALL_READ, op->file, NULL)) avfs_port_post(op, SQLITE_IOERR_READ, ERROR_IO_DEVICE);
-  else avfs_io_win32.read(op);
-}
-
-static void faulty_write(avfs_op *op) {
-  if (fails(CALL_WRITE, op->file, NULL)) avfs_port_post(op, SQLITE_IOERR_WRITE, ERROR_IO_DEVICE);
-  else avfs_io_win32.write(op);
-}
-
-/* Registers the VFS over the failing table. */
-static bool begin_faulty(void) {
-  char message[200] = "";
-  faulty.io = avfs_io_win32;
-  faulty.io.open = faulty_open;
-  faulty.io.close = faulty_close;
-  faulty.io.remove = faulty_remove;
-  faulty.io.identity = faulty_identity;
-  faulty.io.size = faulty_size;
-  faulty.io.resize = faulty_resize;
-  faulty.io.flush = faulty_flush;
-  faulty.io.read = faulty_read;
-  faulty.io.write = faulty_write;
-  InitializeSRWLock(&faulty.lock);
-  if (avfs_bind_module(NULL, message, sizeof message) != SQLITE_OK) return false;
-  return avfs_vfs_register(&faulty.io, sqlite3_vfs_find(SQL_STOCK_VFS), 0) == SQLITE_OK;
-}
-
-static void fail_calls(kind k, LONG from, LONG times, const char *only) {
-  faulty.kind = k;
-  faulty.only = only;
-  memset((void *)(uintptr_t)faulty.calls, 0, sizeof faulty.calls);
-  faulty.failed = 0;
-  faulty.from = from;
-  faulty.times = times;
-}
 
 /* ---- what goes wrong ------------------------------------------------------------- */
 
@@ -182,7 +31,7 @@ static LONG fault_number;
 
 static void problem(sqlite3 *db, const char *what, int rc) {
   problems++;
-  harness_print("%s call %ld failed: %s: %d, %s\n", kind_names[faulty.kind], fault_number, what, rc,
+  harness_print("%s call %ld failed: %s: %d, %s\n", faulty_names[faulty_which()], fault_number, what, rc,
                 db != NULL ? sqlite3_errmsg(db) : "");
 }
 
@@ -274,7 +123,7 @@ static void work(const char *path) {
   transact(&w, "INSERT INTO t VALUES(1001, 'the last')", false);
   int rc = sqlite3_close(w.db);
   if (rc != SQLITE_OK) problem(NULL, "close", rc);
-  if (faulty.kind != CALL_REMOVE && sql_file_exists(sql_beside(path, "-journal"))) {
+  if (faulty_which() != CALL_REMOVE && sql_file_exists(sql_beside(path, "-journal"))) {
     problem(NULL, "a journal is left", 0);
   }
   check_same(path, w.shadow);
@@ -283,38 +132,27 @@ static void work(const char *path) {
 
 /* Fails the n-th call of a kind, for each n until the work needs fewer calls. */
 int role_faults(int argc, char **argv) {
-  kind k = 0;
+  faulty_call k = 0;
   LONG n = 0;
-  while (k < KINDS && (argc < 1 || strcmp(argv[0], kind_names[k]) != 0)) k++;
-  if (k == KINDS || !begin_faulty()) return 10;
+  while (k < FAULTY_CALLS && (argc < 1 || strcmp(argv[0], faulty_names[k]) != 0)) k++;
+  if (k == FAULTY_CALLS || !faulty_begin()) return 10;
   do {
     fault_number = ++n;
-    fail_calls(k, n, 1, NULL);
+    faulty_fail(k, n, 1, NULL);
     work(scratch_path("faults.db"));
-  } while (faulty.failed > 0 && problems < 5 && n < 400);
+  } while (faulty_failed() > 0 && problems < 5 && n < 400);
   harness_print("%ld calls failed, one in each run\n", n - 1);
   return problems > 0 ? 11 : n < 2 ? 12 : 0;
 }
 
-static void run_role(const char *role, const char *arg) {
-  char line[400];
-  int code = -1;
-  harness_child *child = harness_spawn(role, arg, NULL);
-  if (child == NULL) return;
-  while (harness_child_read_line(child, line, sizeof line, 120000)) harness_print("    %s\n", line);
-  CHECK(harness_child_wait(child, 60000, &code));
-  CHECK_EQ(code, 0);
-  harness_child_free(child);
-}
-
-static void any_open_may_fail(void) { run_role("faults", "open"); }
-static void any_removal_may_fail(void) { run_role("faults", "remove"); }
-static void any_identity_may_fail(void) { run_role("faults", "identity"); }
-static void any_size_may_fail(void) { run_role("faults", "size"); }
-static void any_resize_may_fail(void) { run_role("faults", "resize"); }
-static void any_flush_may_fail(void) { run_role("faults", "flush"); }
-static void any_read_may_fail(void) { run_role("faults", "read"); }
-static void any_write_may_fail(void) { run_role("faults", "write"); }
+static void any_open_may_fail(void) { harness_run_role("faults", "open"); }
+static void any_removal_may_fail(void) { harness_run_role("faults", "remove"); }
+static void any_identity_may_fail(void) { harness_run_role("faults", "identity"); }
+static void any_size_may_fail(void) { harness_run_role("faults", "size"); }
+static void any_resize_may_fail(void) { harness_run_role("faults", "resize"); }
+static void any_flush_may_fail(void) { harness_run_role("faults", "flush"); }
+static void any_read_may_fail(void) { harness_run_role("faults", "read"); }
+static void any_write_may_fail(void) { harness_run_role("faults", "write"); }
 
 /* ---- a disk that stays broken for a while ------------------------------------------- */
 
@@ -326,7 +164,7 @@ int role_faults_lasting(int argc, char **argv) {
   int64_t rows = 0;
   (void)argc;
   (void)argv;
-  if (!begin_faulty()) return 10;
+  if (!faulty_begin()) return 10;
   sick.db = open_worker(sick_path);
   well.db = open_worker(well_path);
   if (sick.db == NULL || well.db == NULL ||
@@ -337,7 +175,7 @@ int role_faults_lasting(int argc, char **argv) {
   transact(&sick, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)", false);
   transact(&well, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)", false);
   flush(&sick);
-  fail_calls(CALL_WRITE, 1, 1000000, "sick.db");
+  faulty_fail(CALL_WRITE, 1, FAULTY_ALWAYS, "sick.db");
   transact(&sick, "INSERT INTO t VALUES(1, 'while it is broken')", false);
   int rc = sql_exec(sick.db, "PRAGMA asyncvfs_flush");
   if ((rc & 0xff) != SQLITE_IOERR) problem(sick.db, "a flush that cannot be answers", rc);
@@ -347,7 +185,7 @@ int role_faults_lasting(int argc, char **argv) {
   transact(&well, "INSERT INTO t VALUES(1, 'well')", false);
   flush(&well);
   if (sql_status(well.db, "last_error") > 0) problem(well.db, "the other database has the error", 0);
-  fail_calls(CALL_WRITE, 0, 0, NULL);
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
   rc = asyncvfs_flush(NULL, 60000);   /* through the retries that are still to come */
   if (rc != SQLITE_OK) problem(sick.db, "a flush after the disk is well again", rc);
   rc = sqlite3_close(sick.db);
@@ -360,7 +198,7 @@ int role_faults_lasting(int argc, char **argv) {
 }
 
 static void a_lasting_failure_is_told_touches_no_other_and_heals(void) {
-  run_role("faults_lasting", "now");
+  harness_run_role("faults_lasting", "now");
 }
 
 /* ---- the OS lock on its way out ------------------------------------------------------- */
@@ -380,20 +218,19 @@ int role_faults_relax(int argc, char **argv) {
   DWORD rc = 99;
   (void)argc;
   (void)argv;
-  if (!begin_faulty()) return 10;
+  if (!faulty_begin()) return 10;
   sqlite3 *db = open_worker(path);
   if (db == NULL || sql_exec(db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)") != SQLITE_OK) return 13;
-  faulty.remove_now = CreateEventA(NULL, TRUE, FALSE, NULL);
-  faulty.removing = CreateEventA(NULL, TRUE, FALSE, NULL);
+  HANDLE removing = faulty_hold(CALL_REMOVE, NULL);
   if (sql_exec(db, "INSERT INTO t VALUES(1, 'first')") != SQLITE_OK) return 14;
-  WaitForSingleObject(faulty.removing, INFINITE);
+  WaitForSingleObject(removing, INFINITE);
   HANDLE thread = CreateThread(NULL, 0, commit_one, db, 0, NULL);
   if (WaitForSingleObject(thread, LONG_ENOUGH_TO_COMMIT_MS) == WAIT_OBJECT_0) {
     GetExitCodeThread(thread, &rc);
     harness_print("a transaction ended with %lu while the OS lock was being given up\n", rc);
     return 15;
   }
-  SetEvent(faulty.remove_now);
+  faulty_release();
   WaitForSingleObject(thread, INFINITE);
   GetExitCodeThread(thread, &rc);
   CloseHandle(thread);
@@ -402,7 +239,7 @@ int role_faults_relax(int argc, char **argv) {
 }
 
 static void no_transaction_uses_an_os_lock_that_is_being_given_up(void) {
-  run_role("faults_relax", "now");
+  harness_run_role("faults_relax", "now");
 }
 
 void suite_faults(void) {

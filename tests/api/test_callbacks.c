@@ -1,0 +1,270 @@
+/* test_callbacks.c: asyncvfs_on_durable and asyncvfs_default, on a disk that works. What
+ * they do on one that fails is in store/test_errors.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include <windows.h>
+
+#include "asyncvfs.h"
+#include "harness.h"
+#include "vfs/sql_tools.h"
+
+#define CREATE "CREATE TABLE t(id INTEGER PRIMARY KEY, b)"
+
+static sqlite3 *open_with_table(const char **path_out) {
+  sqlite3 *db;
+  *path_out = scratch_path("app.db");
+  db = sql_open(*path_out, sql_vfs());
+  if (db != NULL) sql_must(db, CREATE);
+  return db;
+}
+
+/* ---- on_durable ------------------------------------------------------------------------- */
+
+enum { CALLS = 3000 };
+
+static struct {
+  HANDLE last;             /* set at the call number `awaited` */
+  LONG awaited;
+  volatile LONG calls;
+  LONG order[CALLS];       /* the argument of each call, as it came */
+  long long ticket[CALLS];
+  volatile LONG not_durable, errors, inside;
+  DWORD thread;
+} seen;
+
+static void expect_calls(LONG n) {
+  if (seen.last == NULL) seen.last = CreateEventA(NULL, TRUE, FALSE, NULL);
+  ResetEvent(seen.last);
+  seen.calls = seen.not_durable = seen.errors = seen.inside = 0;
+  seen.awaited = n;
+}
+
+static void ASYNCVFS_CALL on_durable(void *arg, long long ticket, int rc) {
+  LONG n = seen.calls;
+  if (InterlockedIncrement(&seen.inside) != 1) InterlockedIncrement(&seen.errors);
+  if (rc != SQLITE_OK) InterlockedIncrement(&seen.errors);
+  if (asyncvfs_wait(ticket, 0) != SQLITE_OK) InterlockedIncrement(&seen.not_durable);
+  if (n < CALLS) {
+    seen.order[n] = (LONG)(intptr_t)arg;
+    seen.ticket[n] = ticket;
+  }
+  seen.thread = GetCurrentThreadId();
+  InterlockedDecrement(&seen.inside);
+  if (InterlockedIncrement(&seen.calls) == seen.awaited) SetEvent(seen.last);
+}
+
+static void durable_calls_come_once_in_the_order_of_commits(void) {
+  enum { N = 1000 };
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  long long ticket = 0;
+  int i, wrong = 0;
+  if (db == NULL) return;
+  expect_calls(N);
+  sql_must(db, "PRAGMA asyncvfs_max_lag_ms=2");
+  for (i = 0; i < N; i++) {
+    sql_must(db, "INSERT INTO t(b) VALUES(1)");
+    CHECK_EQ(asyncvfs_on_durable(db, "main", on_durable, (void *)(intptr_t)i), SQLITE_OK);
+  }
+  CHECK_EQ(asyncvfs_ticket(db, "main", &ticket), SQLITE_OK);
+  WaitForSingleObject(seen.last, INFINITE);
+  sql_close(db);
+  CHECK_EQ(seen.calls, N);
+  for (i = 0; i < N; i++) wrong += seen.order[i] != i;
+  for (i = 1; i < N; i++) wrong += seen.ticket[i] != seen.ticket[i - 1] + 1;
+  CHECK_EQ(wrong, 0);
+  CHECK_EQ(seen.ticket[N - 1], ticket);
+  CHECK_EQ(seen.not_durable, 0);
+  CHECK_EQ(seen.errors, 0);
+  CHECK(seen.thread != GetCurrentThreadId());
+}
+
+typedef struct committer {
+  const char *path;
+  int failed;
+} committer;
+
+static DWORD WINAPI commit_and_ask(void *arg) {
+  committer *w = arg;
+  sqlite3 *db = NULL;
+  int i;
+  if (sql_try_open(w->path, sql_vfs(), &db) != SQLITE_OK) w->failed = 1;
+  sqlite3_busy_timeout(db, 60000);
+  for (i = 0; i < 200 && !w->failed; i++) {
+    if (sql_exec(db, "INSERT INTO t(b) VALUES(2)") != SQLITE_OK) w->failed = 1;
+    if (asyncvfs_on_durable(db, "main", on_durable, NULL) != SQLITE_OK) w->failed = 2;
+  }
+  sqlite3_close(db);
+  return 0;
+}
+
+/* Connections of several threads, which close at once: the calls still come. */
+static void durable_calls_of_several_connections_are_in_order(void) {
+  enum { THREADS = 4 };
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  committer w[THREADS];
+  HANDLE thread[THREADS];
+  int i, wrong = 0;
+  if (db == NULL) return;
+  expect_calls(THREADS * 200);
+  for (i = 0; i < THREADS; i++) {
+    w[i].path = path;
+    w[i].failed = 0;
+    thread[i] = CreateThread(NULL, 0, commit_and_ask, &w[i], 0, NULL);
+  }
+  for (i = 0; i < THREADS; i++) {
+    WaitForSingleObject(thread[i], INFINITE);
+    CloseHandle(thread[i]);
+    CHECK_EQ(w[i].failed, 0);
+  }
+  sql_close(db);
+  WaitForSingleObject(seen.last, INFINITE);
+  CHECK_EQ(seen.calls, THREADS * 200);
+  for (i = 1; i < THREADS * 200; i++) wrong += seen.ticket[i] < seen.ticket[i - 1];
+  CHECK_EQ(wrong, 0);
+  CHECK_EQ(seen.not_durable + seen.errors, 0);
+}
+
+static void durable_call_comes_for_what_is_durable_already(void) {
+  const char *path;
+  sqlite3 *db = open_with_table(&path), *wal;
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_flush");
+  expect_calls(2);
+  CHECK_EQ(asyncvfs_on_durable(db, "main", on_durable, NULL), SQLITE_OK);
+  wal = sql_open(scratch_path("wal.db"), sql_vfs());
+  sql_must(wal, "PRAGMA journal_mode=WAL; " CREATE);   /* passed through */
+  CHECK_EQ(asyncvfs_on_durable(wal, "main", on_durable, NULL), SQLITE_OK);
+  WaitForSingleObject(seen.last, INFINITE);
+  CHECK_EQ(seen.errors + seen.not_durable, 0);
+  sql_close(wal);
+  sql_close(db);
+}
+
+static HANDLE worked;
+
+static void ASYNCVFS_CALL use_sqlite(void *arg, long long ticket, int rc) {
+  sqlite3 *db = NULL;
+  (void)ticket;
+  (void)rc;
+  if (sql_try_open(arg, sql_vfs(), &db) != SQLITE_OK ||
+      sql_exec(db, "INSERT INTO t(b) VALUES('from the callback'); PRAGMA asyncvfs_flush") != SQLITE_OK) {
+    InterlockedIncrement(&seen.errors);
+  }
+  sqlite3_close(db);
+  SetEvent(worked);
+}
+
+static void callback_may_use_sqlite(void) {
+  const char *path;
+  sqlite3 *db = open_with_table(&path);
+  if (db == NULL) return;
+  seen.errors = 0;
+  worked = CreateEventA(NULL, TRUE, FALSE, NULL);
+  CHECK_EQ(asyncvfs_on_durable(db, NULL, use_sqlite, (void *)(uintptr_t)path), SQLITE_OK);
+  WaitForSingleObject(worked, INFINITE);
+  CloseHandle(worked);
+  CHECK_EQ(seen.errors, 0);
+  CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), 1);
+  sql_close(db);
+}
+
+static void on_durable_refuses_what_it_cannot_do(void) {
+  sqlite3 *db = sql_open(scratch_path("stock.db"), SQL_STOCK_VFS);
+  expect_calls(1);
+  CHECK_EQ(asyncvfs_on_durable(db, "main", on_durable, NULL), SQLITE_NOTFOUND);
+  CHECK_EQ(asyncvfs_on_durable(NULL, "main", on_durable, NULL), SQLITE_NOTFOUND);
+  sql_close(db);
+  db = sql_open(scratch_path("app.db"), sql_vfs());
+  CHECK_EQ(asyncvfs_on_durable(db, "nowhere", on_durable, NULL), SQLITE_NOTFOUND);
+  CHECK_EQ(asyncvfs_on_durable(db, "main", NULL, NULL), SQLITE_MISUSE);
+  CHECK_EQ(seen.calls, 0);
+  sql_close(db);
+}
+
+/* ---- defaults ------------------------------------------------------------------------------ */
+
+static void defaults_are_what_the_next_database_begins_with(void) {
+  char message[400] = "", text[40] = "";
+  const char *path;
+  sqlite3 *db = open_with_table(&path), *next;
+  if (db == NULL) return;
+  CHECK_EQ(asyncvfs_default("durability", "disk", message, sizeof message), SQLITE_OK);
+  CHECK_STR_EQ(message, "");
+  CHECK_EQ(sql_exec(db, "SELECT asyncvfs_default('Max_Lag_Ms', '7')"), SQLITE_OK);
+  next = sql_open(scratch_path("next.db"), sql_vfs());
+  CHECK_EQ(sql_try_text(next, "PRAGMA asyncvfs_durability", text, sizeof text), SQLITE_OK);
+  CHECK_STR_EQ(text, "disk");
+  CHECK_EQ(sql_int(next, "PRAGMA asyncvfs_max_lag_ms"), 7);
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_durability", text, sizeof text), SQLITE_OK);
+  CHECK_STR_EQ(text, "memory");
+  CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_max_lag_ms"), 100);
+  sql_must(next, CREATE);
+  CHECK_EQ(sql_status(next, "durable_commits"), sql_status(next, "commits"));
+  CHECK_EQ(sql_int(next, "PRAGMA asyncvfs_exit_timeout_ms"), 5000);
+  CHECK_EQ(asyncvfs_default("exit_timeout_ms", "6000", NULL, 0), SQLITE_OK);   /* the process's */
+  CHECK_EQ(sql_int(next, "PRAGMA asyncvfs_exit_timeout_ms"), 6000);
+  sql_close(next);
+  sql_close(db);
+  CHECK_EQ(asyncvfs_default("durability", "memory", NULL, 0), SQLITE_OK);
+  CHECK_EQ(asyncvfs_default("max_lag_ms", "100", NULL, 0), SQLITE_OK);
+  CHECK_EQ(asyncvfs_default("exit_timeout_ms", "5000", NULL, 0), SQLITE_OK);
+}
+
+static void defaults_refuse_by_name_and_range(void) {
+  char message[600] = "";
+  sql_vfs();
+  CHECK_EQ(asyncvfs_default("max_lag_ms", "1s", message, sizeof message), SQLITE_ERROR);
+  CHECK_STR_EQ(message, "asyncvfs: max_lag_ms=1s: a number from 0 to 60000 is wanted");
+  CHECK_EQ(asyncvfs_default("speed", "1", message, sizeof message), SQLITE_ERROR);
+  CHECK(strstr(message, "no such setting: speed; there are durability, max_lag_ms, ") != NULL);
+  CHECK_EQ(asyncvfs_default("close", "never", message, sizeof message), SQLITE_ERROR);
+  CHECK_STR_EQ(message, "asyncvfs: close=never: drain or abandon is wanted");
+  CHECK_EQ(asyncvfs_default(NULL, "1", message, sizeof message), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_default("close", NULL, NULL, 0), SQLITE_MISUSE);
+}
+
+/* ---- lag --------------------------------------------------------------------------------- */
+
+/* Each batch is in one class, and the longest lag in the last one that has any. */
+static void status_has_the_lag_of_each_batch(void) {
+  char status[4000] = "";
+  const char *path, *p;
+  sqlite3 *db = open_with_table(&path);
+  int64_t batches = 0, longest = -1;
+  int i, last = 0;
+  if (db == NULL) return;
+  for (i = 0; i < 20; i++) sql_must(db, "INSERT INTO t(b) VALUES(1); PRAGMA asyncvfs_flush");
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_status", status, sizeof status), SQLITE_OK);
+  p = strstr(status, "\"lag\":{\"now_ms\":0,\"max_ms\":");
+  if (!CHECK(p != NULL)) return;
+  sscanf(p, "\"lag\":{\"now_ms\":0,\"max_ms\":%lld", &longest);
+  p = strstr(p, "[");
+  for (i = 0; *p != ']'; i++) {
+    long long n = 0;
+    sscanf(++p, "%lld", &n);
+    batches += n;
+    if (n > 0) last = i;
+    p += strcspn(p, ",]");
+  }
+  CHECK_EQ(i, 17);
+  CHECK_EQ(batches, sql_status(db, "batches"));
+  CHECK(batches >= 20);
+  CHECK(longest < (int64_t)1 << last || last == 16);
+  CHECK(last == 0 || longest >= (int64_t)1 << (last - 1));
+  sql_close(db);
+}
+
+void suite_callbacks(void) {
+  CU_pSuite suite = CU_add_suite("callbacks", NULL, NULL);
+  ADD_TEST(suite, durable_calls_come_once_in_the_order_of_commits);
+  ADD_TEST(suite, durable_calls_of_several_connections_are_in_order);
+  ADD_TEST(suite, durable_call_comes_for_what_is_durable_already);
+  ADD_TEST(suite, callback_may_use_sqlite);
+  ADD_TEST(suite, on_durable_refuses_what_it_cannot_do);
+  ADD_TEST(suite, defaults_are_what_the_next_database_begins_with);
+  ADD_TEST(suite, defaults_refuse_by_name_and_range);
+  ADD_TEST(suite, status_has_the_lag_of_each_batch);
+}

@@ -1,0 +1,189 @@
+/* faulty_io.c: see faulty_io.h. */
+#include "store/faulty_io.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sqlite3.h"
+#include "win32/port.h"
+
+/* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
+ * the library's table. */
+int avfs_bind_module(void *module, char *message, int bytes);
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
+
+const char *const faulty_names[FAULTY_CALLS] = {"open",   "remove", "identity", "size",
+                                                "resize", "flush",  "read",     "write"};
+
+enum { FILES = 32 };
+
+static struct {
+  avfs_io io;
+  /* what fails */
+  volatile LONG calls[FAULTY_CALLS];
+  faulty_call call;
+  volatile LONG from, times, failed;
+  const char *only;
+  int rc;                      /* SQLITE_OK: what fits the call */
+  DWORD os_error;
+  /* what waits */
+  faulty_call held_call;
+  const char *held_only;
+  HANDLE reached, go;
+  /* open files */
+  SRWLOCK lock;
+  struct {
+    avfs_file *file;
+    char path[300];
+  } files[FILES];
+} faulty;
+
+static bool is_meant(const char *only, const avfs_file *f, const char *path) {
+  bool meant = only == NULL || (path != NULL && strstr(path, only) != NULL);
+  AcquireSRWLockShared(&faulty.lock);
+  for (int i = 0; !meant && f != NULL && i < FILES; i++) {
+    meant = faulty.files[i].file == f && strstr(faulty.files[i].path, only) != NULL;
+  }
+  ReleaseSRWLockShared(&faulty.lock);
+  return meant;
+}
+
+/* SQLITE_OK, or the code that this call is to fail with: `usual`, if nothing else was asked. */
+static int fate(faulty_call call, const avfs_file *f, const char *path, int usual) {
+  if (call == faulty.held_call && is_meant(faulty.held_only, f, path)) {
+    SetEvent(faulty.reached);
+    WaitForSingleObject(faulty.go, INFINITE);
+  }
+  if (!is_meant(faulty.only, f, path)) return SQLITE_OK;
+  LONG n = InterlockedIncrement(&faulty.calls[call]);
+  if (call != faulty.call || n < faulty.from || n - faulty.from >= faulty.times) return SQLITE_OK;
+  InterlockedIncrement(&faulty.failed);
+  SetLastError(faulty.os_error);
+  return faulty.rc == SQLITE_OK ? usual : faulty.rc;
+}
+
+static void remember(avfs_file *f, const char *path) {
+  AcquireSRWLockExclusive(&faulty.lock);
+  for (int i = 0; i < FILES; i++) {
+    if (faulty.files[i].file != NULL) continue;
+    faulty.files[i].file = f;
+    snprintf(faulty.files[i].path, sizeof faulty.files[i].path, "%s", path);
+    break;
+  }
+  ReleaseSRWLockExclusive(&faulty.lock);
+}
+
+static void forget(const avfs_file *f) {
+  AcquireSRWLockExclusive(&faulty.lock);
+  for (int i = 0; i < FILES; i++) {
+    if (faulty.files[i].file == f) faulty.files[i].file = NULL;
+  }
+  ReleaseSRWLockExclusive(&faulty.lock);
+}
+
+static int faulty_open(const char *path, int how, avfs_file **file_out) {
+  int rc = fate(CALL_OPEN, NULL, path, SQLITE_CANTOPEN);
+  *file_out = NULL;
+  if (rc == SQLITE_OK) rc = avfs_io_win32.open(path, how, file_out);
+  if (rc == SQLITE_OK) remember(*file_out, path);
+  return rc;
+}
+
+static void faulty_close(avfs_file *f) {
+  forget(f);
+  avfs_io_win32.close(f);
+}
+
+static int faulty_remove(avfs_file *f) {
+  int rc = fate(CALL_REMOVE, f, NULL, SQLITE_IOERR_DELETE);
+  forget(f);
+  if (rc == SQLITE_OK) return avfs_io_win32.remove(f);
+  avfs_io_win32.close(f);
+  SetLastError(faulty.os_error);
+  return rc;
+}
+
+static int faulty_identity(avfs_file *f, avfs_identity *id_out) {
+  int rc = fate(CALL_IDENTITY, f, NULL, SQLITE_IOERR_FSTAT);
+  return rc == SQLITE_OK ? avfs_io_win32.identity(f, id_out) : rc;
+}
+
+static int faulty_size(avfs_file *f, uint64_t *bytes_out) {
+  int rc = fate(CALL_SIZE, f, NULL, SQLITE_IOERR_FSTAT);
+  return rc == SQLITE_OK ? avfs_io_win32.size(f, bytes_out) : rc;
+}
+
+static int faulty_resize(avfs_file *f, uint64_t bytes) {
+  int rc = fate(CALL_RESIZE, f, NULL, SQLITE_FULL);
+  return rc == SQLITE_OK ? avfs_io_win32.resize(f, bytes) : rc;
+}
+
+static int faulty_flush(avfs_file *f) {
+  int rc = fate(CALL_FLUSH, f, NULL, SQLITE_IOERR_FSYNC);
+  return rc == SQLITE_OK ? avfs_io_win32.flush(f) : rc;
+}
+
+static void faulty_read(avfs_op *op) {
+  int rc = fate(CALL_READ, op->file, NULL, SQLITE_IOERR_READ);
+  if (rc == SQLITE_OK) avfs_io_win32.read(op);
+  else avfs_port_post(op, rc, faulty.os_error);
+}
+
+static void faulty_write(avfs_op *op) {
+  int rc = fate(CALL_WRITE, op->file, NULL, SQLITE_IOERR_WRITE);
+  if (rc == SQLITE_OK) avfs_io_win32.write(op);
+  else avfs_port_post(op, rc, faulty.os_error);
+}
+
+bool faulty_begin(void) {
+  char message[200] = "";
+  faulty.io = avfs_io_win32;
+  faulty.io.open = faulty_open;
+  faulty.io.close = faulty_close;
+  faulty.io.remove = faulty_remove;
+  faulty.io.identity = faulty_identity;
+  faulty.io.size = faulty_size;
+  faulty.io.resize = faulty_resize;
+  faulty.io.flush = faulty_flush;
+  faulty.io.read = faulty_read;
+  faulty.io.write = faulty_write;
+  InitializeSRWLock(&faulty.lock);
+  faulty.held_call = FAULTY_CALLS;
+  faulty.reached = CreateEventA(NULL, TRUE, FALSE, NULL);
+  faulty.go = CreateEventA(NULL, TRUE, TRUE, NULL);
+  if (avfs_bind_module(NULL, message, sizeof message) != SQLITE_OK) return false;
+  return avfs_vfs_register(&faulty.io, sqlite3_vfs_find("win32"), 0) == SQLITE_OK;
+}
+
+void faulty_fail_by(faulty_call call, LONG from, LONG times, const char *only, int rc, DWORD os_error) {
+  faulty.from = 0;
+  faulty.times = 0;
+  faulty.call = call;
+  faulty.only = only;
+  faulty.rc = rc;
+  faulty.os_error = os_error;
+  memset((void *)(uintptr_t)faulty.calls, 0, sizeof faulty.calls);
+  faulty.failed = 0;
+  faulty.from = from;
+  faulty.times = times;
+}
+
+void faulty_fail(faulty_call call, LONG from, LONG times, const char *only) {
+  faulty_fail_by(call, from, times, only, SQLITE_OK, ERROR_IO_DEVICE);
+}
+
+LONG faulty_failed(void) { return faulty.failed; }
+faulty_call faulty_which(void) { return faulty.call; }
+
+HANDLE faulty_hold(faulty_call call, const char *only) {
+  ResetEvent(faulty.reached);
+  ResetEvent(faulty.go);
+  faulty.held_only = only;
+  faulty.held_call = call;
+  return faulty.reached;
+}
+
+void faulty_release(void) {
+  faulty.held_call = FAULTY_CALLS;
+  SetEvent(faulty.go);
+}

@@ -1,0 +1,41 @@
+/* faulty_io.h: a machine whose calls fail, or wait, when told to.
+ *
+ *   asyncvfs (the core in tests.exe) --> this table of functions --> avfs_io_win32
+ *
+ * For child processes: the first registration of the VFS in a process decides over
+ * which table it stands. Any thread may call the functions below.
+ */
+#ifndef FAULTY_IO_H
+#define FAULTY_IO_H
+
+#include <stdbool.h>
+
+#include <windows.h>
+
+typedef enum faulty_call {
+  CALL_OPEN, CALL_REMOVE, CALL_IDENTITY, CALL_SIZE, CALL_RESIZE, CALL_FLUSH, CALL_READ, CALL_WRITE,
+  FAULTY_CALLS
+} faulty_call;
+
+extern const char *const faulty_names[FAULTY_CALLS];
+
+enum { FAULTY_ALWAYS = 1000000000 };
+
+/* Registers the VFS over the failing table, which does not fail yet. */
+bool faulty_begin(void);
+/* Of the calls of this kind, for files whose path has `only` in it (NULL: all), the ones
+ * from..from+times-1, counted from 1 from now on, fail by ERROR_IO_DEVICE. from 0: none. */
+void faulty_fail(faulty_call call, LONG from, LONG times, const char *only);
+/* The same, by another error of Windows and its SQLite code. */
+void faulty_fail_by(faulty_call call, LONG from, LONG times, const char *only, int rc, DWORD os_error);
+/* How many calls have failed since then. */
+LONG faulty_failed(void);
+/* What fails now. */
+faulty_call faulty_which(void);
+
+/* From now on such calls wait until faulty_release(). The event that is returned is set
+ * when the first of them has come. */
+HANDLE faulty_hold(faulty_call call, const char *only);
+void faulty_release(void);
+
+#endif

@@ -1,0 +1,263 @@
+/* test_errors.c: what an application hears of a disk that fails, and what it still has.
+ *
+ * Scenarios, in child processes (scenario.h). What the disk does is up to faulty_io.h.
+ */
+#include "store/scenario.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <windows.h>
+
+#include "asyncvfs.h"
+
+/* ---- listening ------------------------------------------------------------------------ */
+
+enum { HEARD = 64, TEXT = 400 };
+
+/* What asyncvfs_on_error and sqlite3_log said. */
+static struct {
+  HANDLE more;   /* a semaphore: one for each error */
+  volatile LONG errors;
+  asyncvfs_error error[HEARD];
+  char message[HEARD][TEXT], path[HEARD][TEXT];
+  DWORD thread[HEARD];
+  volatile LONG logged;
+  char log[HEARD][TEXT];
+} heard;
+
+/* A loss is told by the closing thread, maybe while the notifier's tells of a retry. */
+static void ASYNCVFS_CALL hear(void *arg, const asyncvfs_error *e) {
+  LONG n = InterlockedIncrement(&heard.errors) - 1;
+  (void)arg;
+  if (n < HEARD) {
+    heard.error[n] = *e;
+    heard.thread[n] = GetCurrentThreadId();
+    snprintf(heard.message[n], TEXT, "%s", e->message);
+    snprintf(heard.path[n], TEXT, "%s", e->path);
+  }
+  ReleaseSemaphore(heard.more, 1, NULL);
+}
+
+static void log_heard(void *arg, int code, const char *text) {
+  LONG n;
+  (void)arg;
+  (void)code;
+  if (strncmp(text, "asyncvfs: (", 11) != 0) return;
+  n = InterlockedIncrement(&heard.logged) - 1;
+  if (n < HEARD) snprintf(heard.log[n], TEXT, "%s", text);
+}
+
+static void wait_for_errors(int n) {
+  while (n-- > 0) WaitForSingleObject(heard.more, INFINITE);
+}
+
+static void disk_is_full(const char *only, LONG times) {
+  faulty_fail_by(CALL_WRITE, 1, times, only, SQLITE_FULL, ERROR_DISK_FULL);
+}
+
+/* ---- scenarios --------------------------------------------------------------------------- */
+
+static void each_failure_is_told_three_ways(void) {
+  static const unsigned retry_ms[] = {10, 20, 40};
+  const char *path = scratch_path("errors.db"), *log_path = scratch_path("asyncvfs.log");
+  char file[4000] = "", status[4000] = "";
+  sqlite3 *db;
+  SetEnvironmentVariableA("ASYNCVFS_LOG", log_path);
+  db = scenario_open_table(path, "");
+  disk_is_full("errors.db", 3);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  wait_for_errors(3);
+  EXPECT(sql_exec(db, "PRAGMA asyncvfs_flush") == SQLITE_OK);
+  EXPECT(heard.errors == 3 && heard.logged == 3);
+  sql_file_read(log_path, 0, file, sizeof file - 1);
+  for (int i = 0; i < 3; i++) {
+    const asyncvfs_error *e = &heard.error[i];
+    char expected[TEXT];
+    snprintf(expected, sizeof expected, "asyncvfs: (SQLITE_FULL/112) batch 2 of errors.db: disk full; "
+             "1 commits wait, retry in %u ms", retry_ms[i]);
+    EXPECT(strcmp(heard.log[i], expected) == 0);
+    EXPECT(strcmp(heard.message[i], expected) == 0);
+    EXPECT(strstr(file, expected) != NULL);
+    EXPECT(e->bytes == (int)sizeof *e && e->code == SQLITE_FULL && e->os_error == ERROR_DISK_FULL);
+    EXPECT(e->batch == 2 && e->waiting == 1 && e->lost == 0 && e->retry_ms == retry_ms[i]);
+    EXPECT(strcmp(heard.path[i], sqlite3_db_filename(db, "main")) == 0);
+    EXPECT(heard.thread[i] != GetCurrentThreadId());
+  }
+  EXPECT(sql_try_text(db, "PRAGMA asyncvfs_status", status, sizeof status) == SQLITE_OK);
+  EXPECT(strstr(status, "\"last_error\":{\"code\":13,\"os_error\":112,\"text\":\"disk full\"") != NULL);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 1, 1);
+}
+
+static void writers_are_refused_while_a_failure_lasts(void) {
+  const char *path = scratch_path("lasting.db"), *well_path = scratch_path("well.db");
+  sqlite3 *db = scenario_open_table(path, ""), *well = scenario_open_table(well_path, "");
+  disk_is_full("lasting.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  wait_for_errors(1);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'not judged lasting yet')") == SQLITE_OK);
+  wait_for_errors(7);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(3, 'too late')") == SQLITE_FULL);
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_FULL);
+  EXPECT(scenario_rows(db) == 2);
+  EXPECT(sql_exec(well, "INSERT INTO t VALUES(1, 'x'); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(3, 'well again')") == SQLITE_OK);
+  EXPECT(heard.errors >= 8);
+  EXPECT(sqlite3_close(db) == SQLITE_OK && sqlite3_close(well) == SQLITE_OK);
+  scenario_check_stock(path, 3, 3);
+  scenario_check_stock(well_path, 1, 1);
+}
+
+/* Commits until one is refused; returns how many were not. */
+static int fill_queue(sqlite3 *db, int *rc_out) {
+  int n = 0;
+  do {
+    *rc_out = sql_execf(db, "INSERT INTO t(b) VALUES(zeroblob(50000))");
+    if (*rc_out == SQLITE_OK) n++;
+  } while (*rc_out == SQLITE_OK && n < 1000);
+  return n;
+}
+
+static void full_queue_refuses_writers_at_once(const char *locking_mode) {
+  const char *path = scratch_path("full.db");
+  sqlite3 *db = scenario_open_table(path, "max_queue_bytes=1048576");
+  int rc, n;
+  EXPECT(sql_execf(db, "PRAGMA locking_mode=%s", locking_mode) == SQLITE_OK);
+  disk_is_full("full.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO t(b) VALUES('first')") == SQLITE_OK);
+  wait_for_errors(1);
+  n = 1 + fill_queue(db, &rc);
+  EXPECT(rc == SQLITE_FULL);
+  EXPECT(n > 10 && n < 40);
+  EXPECT(sql_status(db, "queue_bytes") < (2 << 20));
+  EXPECT(scenario_rows(db) == n);
+  EXPECT(sqlite3_get_autocommit(db));
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t(b) VALUES('the last')") == SQLITE_OK);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, n + 1, n + 1);
+}
+
+static void full_queue_refuses_writers(void) { full_queue_refuses_writers_at_once("NORMAL"); }
+static void full_queue_refuses_commits_of_an_exclusive_connection(void) {
+  full_queue_refuses_writers_at_once("EXCLUSIVE");
+}
+
+static struct {
+  HANDLE called;
+  volatile LONG calls;
+  int rc;
+  long long ticket;
+} durable;
+
+static void ASYNCVFS_CALL on_durable(void *arg, long long ticket, int rc) {
+  (void)arg;
+  durable.rc = rc;
+  durable.ticket = ticket;
+  InterlockedIncrement(&durable.calls);
+  SetEvent(durable.called);
+}
+
+static void close_tells_what_is_lost(const char *options) {
+  const char *path = scratch_path("lost.db");
+  sqlite3 *db = scenario_open_table(path, options);
+  long long kept = 0, lost = 0;
+  LONG last = HEARD - 1;
+  durable.called = CreateEventA(NULL, FALSE, FALSE, NULL);
+  durable.calls = 0;
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'kept'); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  EXPECT(asyncvfs_ticket(db, "main", &kept) == SQLITE_OK);
+  disk_is_full("lost.db", FAULTY_ALWAYS);
+  for (int i = 2; i < 5; i++) EXPECT(sql_execf(db, "INSERT INTO t VALUES(%d, 'lost')", i) == SQLITE_OK);
+  EXPECT(asyncvfs_ticket(db, "main", &lost) == SQLITE_OK);
+  EXPECT(asyncvfs_on_durable(db, "main", on_durable, NULL) == SQLITE_OK);
+  wait_for_errors(1);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  while (last > 0 && heard.error[last].lost == 0) last--;
+  EXPECT(heard.error[last].lost == 3 && heard.error[last].code == SQLITE_FULL);
+  EXPECT(heard.error[last].retry_ms == 0 && heard.thread[last] == GetCurrentThreadId());
+  EXPECT(strcmp(heard.message[last], "asyncvfs: (SQLITE_FULL/112) lost.db is closed: disk full; "
+                "3 commits are not on disk and are lost") == 0);
+  WaitForSingleObject(durable.called, INFINITE);
+  EXPECT(durable.calls == 1 && durable.rc == SQLITE_FULL && durable.ticket == lost);
+  EXPECT(asyncvfs_wait(kept, ASYNCVFS_FOREVER) == SQLITE_OK);
+  EXPECT(asyncvfs_wait(lost, ASYNCVFS_FOREVER) == SQLITE_FULL);
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  scenario_check_stock(path, 1, 1);
+  db = scenario_open(path, "");
+  EXPECT(scenario_rows(db) == 1);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'again'); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  EXPECT(asyncvfs_wait(lost, 0) == SQLITE_FULL);   /* another store's commits are not those */
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+}
+
+static void close_that_gives_up_tells_what_is_lost(void) {
+  close_tells_what_is_lost("close_timeout_ms=0");
+}
+static void close_that_abandons_tells_what_is_lost(void) {
+  close_tells_what_is_lost("close=abandon");
+}
+
+/* The pages were being written: the journal that was valid stays, for stock SQLite. */
+static void abandoned_batch_leaves_a_hot_journal(void) {
+  const char *path = scratch_path("hot.db");
+  sqlite3 *db = scenario_open_table(path, "close=abandon");
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, zeroblob(9000)); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  faulty_fail(CALL_FLUSH, 3, FAULTY_ALWAYS, NULL);   /* journal, header, then the pages' */
+  EXPECT(sql_exec(db, "UPDATE t SET b=zeroblob(9001)") == SQLITE_OK);
+  wait_for_errors(2);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  EXPECT(sql_journal_is_hot(path));
+  scenario_check_stock(path, 1, 1);
+}
+
+static volatile LONG hook_calls;
+
+static void ASYNCVFS_CALL unhook(void *arg, const asyncvfs_error *e) {
+  (void)arg;
+  (void)e;
+  InterlockedIncrement(&hook_calls);
+  EXPECT(asyncvfs_on_error(NULL, NULL) == SQLITE_OK);   /* does not wait for itself */
+  ReleaseSemaphore(heard.more, 1, NULL);
+}
+
+static void hook_can_take_itself_away(void) {
+  const char *path = scratch_path("hook.db");
+  sqlite3 *db = scenario_open_table(path, "");
+  EXPECT(asyncvfs_on_error(unhook, NULL) == SQLITE_OK);
+  disk_is_full("hook.db", 4);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  wait_for_errors(1);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  EXPECT(hook_calls == 1 && faulty_failed() == 4);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+}
+
+/* ---- running them ----------------------------------------------------------------------- */
+
+static const scenario scenarios[] = {
+    SCENARIO(each_failure_is_told_three_ways),
+    SCENARIO(writers_are_refused_while_a_failure_lasts),
+    SCENARIO(full_queue_refuses_writers),
+    SCENARIO(full_queue_refuses_commits_of_an_exclusive_connection),
+    SCENARIO(close_that_gives_up_tells_what_is_lost),
+    SCENARIO(close_that_abandons_tells_what_is_lost),
+    SCENARIO(abandoned_batch_leaves_a_hot_journal),
+    SCENARIO(hook_can_take_itself_away),
+    {NULL, NULL},
+};
+
+int role_errors(int argc, char **argv) {
+  heard.more = CreateSemaphoreA(NULL, 0, 100000, NULL);
+  sqlite3_config(SQLITE_CONFIG_LOG, log_heard, NULL);
+  EXPECT(asyncvfs_on_error(hear, NULL) == SQLITE_OK);
+  return scenario_run(scenarios, argc, argv);
+}
+
+void suite_errors(void) {
+  scenario_add_all(CU_add_suite("errors", NULL, NULL), scenarios);
+}

@@ -1,0 +1,200 @@
+/* test_limits.c: what is in memory stays within its limits, and who waits for that.
+ *
+ * Scenarios, in child processes (scenario.h): the disk is held at a flush, so that the
+ * queue is as full as the test has made it, for as long as it likes.
+ */
+#include "store/scenario.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "asyncvfs.h"
+
+#define LIMIT "max_queue_bytes=1048576"
+
+/* Fills the queue beyond its limit of 1 MiB, while the disk is held. */
+static void fill(sqlite3 *db) {
+  while (sql_status(db, "queue_bytes") <= 1 << 20) {
+    if (!EXPECT(sql_exec(db, "INSERT INTO t(b) VALUES(zeroblob(60000))") == SQLITE_OK)) return;
+  }
+}
+
+static void end(sqlite3 *db, const char *path, int64_t rows) {
+  faulty_release();
+  EXPECT(asyncvfs_flush(NULL, ASYNCVFS_FOREVER) == SQLITE_OK);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, rows, rows);
+}
+
+static void full_queue_is_busy_when_asked(void) {
+  const char *path = scratch_path("busy.db");
+  sqlite3 *db = scenario_open_table(path, LIMIT "&on_full=busy");
+  int64_t rows;
+  faulty_hold(CALL_FLUSH, NULL);
+  fill(db);
+  rows = scenario_rows(db);   /* readers do not wait */
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(NULL, 'x')") == SQLITE_BUSY);
+  EXPECT(scenario_rows(db) == rows);
+  EXPECT(sql_status(db, "stalls") == 2);
+  faulty_release();
+  EXPECT(sql_exec(db, "PRAGMA asyncvfs_flush; INSERT INTO t VALUES(NULL, 'x')") == SQLITE_OK);
+  end(db, path, rows + 1);
+}
+
+static void full_queue_is_waited_for_so_long(void) {
+  const char *path = scratch_path("timeout.db");
+  sqlite3 *db = scenario_open_table(path, LIMIT "&full_timeout_ms=30");
+  int64_t rows;
+  faulty_hold(CALL_FLUSH, NULL);
+  fill(db);
+  rows = scenario_rows(db);
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  end(db, path, rows);
+}
+
+static int handler_calls;
+
+static int give_up_at_the_fourth(void *arg, int count) {
+  (void)arg;
+  (void)count;
+  return ++handler_calls < 4;
+}
+
+static void busy_handler_ends_the_wait(void) {
+  const char *path = scratch_path("handler.db");
+  sqlite3 *db = scenario_open_table(path, LIMIT);
+  int64_t rows;
+  faulty_hold(CALL_FLUSH, NULL);
+  fill(db);
+  rows = scenario_rows(db);
+  sqlite3_busy_handler(db, give_up_at_the_fourth, NULL);
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  EXPECT(handler_calls == 4);
+  end(db, path, rows);
+}
+
+/* The disk goes on when the handler is asked for the third time. */
+static int release_at_the_third(void *arg, int count) {
+  (void)arg;
+  if (count == 2) {
+    faulty_release();
+    EXPECT(asyncvfs_flush(NULL, ASYNCVFS_FOREVER) == SQLITE_OK);
+  }
+  return ++handler_calls <= 3;
+}
+
+static void writer_goes_on_when_there_is_room(void) {
+  const char *path = scratch_path("room.db");
+  sqlite3 *db = scenario_open_table(path, LIMIT);
+  int64_t rows;
+  faulty_hold(CALL_FLUSH, NULL);
+  fill(db);
+  rows = scenario_rows(db);
+  sqlite3_busy_handler(db, release_at_the_third, NULL);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(NULL, 'x')") == SQLITE_OK);
+  EXPECT(handler_calls == 3);
+  end(db, path, rows + 1);
+}
+
+static DWORD WINAPI release_when_stalled(void *arg) {
+  const char *path = arg;
+  char status[4000] = "";
+  /* Until the writer waits: there is no event for that. */
+  while (asyncvfs_status(path, status, sizeof status) == SQLITE_OK && strstr(status, "\"stalls\":0") != NULL) {
+    SwitchToThread();
+  }
+  faulty_release();
+  return 0;
+}
+
+/* With the handler that sqlite3_busy_timeout installs, which sleeps by our xSleep, and
+ * with none. */
+static void writer_sleeps_until_there_is_room(int timeout_ms) {
+  const char *path = scratch_path("sleep.db");
+  sqlite3 *db = scenario_open_table(path, LIMIT "&full_timeout_ms=3600000");
+  HANDLE thread;
+  int64_t rows;
+  faulty_hold(CALL_FLUSH, NULL);
+  fill(db);
+  rows = scenario_rows(db);
+  sqlite3_busy_timeout(db, timeout_ms);
+  thread = CreateThread(NULL, 0, release_when_stalled, (void *)(uintptr_t)sqlite3_db_filename(db, "main"),
+                        0, NULL);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(NULL, 'x')") == SQLITE_OK);
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+  end(db, path, rows + 1);
+}
+
+static void writer_with_a_busy_timeout_waits(void) { writer_sleeps_until_there_is_room(3600000); }
+static void writer_without_a_busy_timeout_waits(void) { writer_sleeps_until_there_is_room(0); }
+
+/* locking_mode=EXCLUSIVE: a commit has no lock to ask for, so it waits behind its end. */
+static void exclusive_connection_is_held_back(void) {
+  const char *path = scratch_path("exclusive.db");
+  sqlite3 *db = scenario_open_table(path, LIMIT "&full_timeout_ms=3600000");
+  HANDLE thread;
+  EXPECT(sql_exec(db, "PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t(b) VALUES(1)") == SQLITE_OK);
+  EXPECT(sql_exec(db, "PRAGMA asyncvfs_flush") == SQLITE_OK);
+  faulty_hold(CALL_FLUSH, NULL);
+  thread = CreateThread(NULL, 0, release_when_stalled, (void *)(uintptr_t)sqlite3_db_filename(db, "main"),
+                        0, NULL);
+  for (int i = 0; i < 60; i++) {   /* more than three times the limit */
+    EXPECT(sql_exec(db, "INSERT INTO t(b) VALUES(zeroblob(60000))") == SQLITE_OK);
+    EXPECT(sql_status(db, "queue_bytes") < 2 << 20);
+  }
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+  EXPECT(sql_status(db, "stalls") > 0);
+  end(db, path, 61);
+}
+
+/* One database's disk is held with most of the process's limit in its queue. Another one
+ * goes on, a transaction at a time; the first is full, below its own limit. */
+static void process_has_a_limit_too(void) {
+  const char *path = scratch_path("one.db"), *other_path = scratch_path("other.db");
+  sqlite3 *db = scenario_open_table(path, "on_full=busy");
+  sqlite3 *other = scenario_open_table(other_path, "");
+  int64_t rows, value = 0;
+  int commits = 60, rc;
+  EXPECT(sql_exec(db, "PRAGMA asyncvfs_max_process_bytes=1048576") == SQLITE_OK);
+  EXPECT(sql_try_int(other, "PRAGMA asyncvfs_max_process_bytes", &value) == SQLITE_OK);
+  EXPECT(value == 1048576);
+  faulty_hold(CALL_FLUSH, "one.db");
+  do {
+    rc = sql_exec(db, "INSERT INTO t(b) VALUES(zeroblob(60000))");
+  } while (rc == SQLITE_OK);
+  EXPECT(rc == SQLITE_BUSY);
+  EXPECT(sql_status(db, "queue_bytes") < 2 << 20);
+  EXPECT(sql_status(db, "process_queue_bytes") >= sql_status(db, "queue_bytes"));
+  rows = scenario_rows(db);
+  for (int i = 0; i < commits; i++) {
+    EXPECT(sql_exec(other, "INSERT INTO t(b) VALUES(zeroblob(60000))") == SQLITE_OK);
+    EXPECT(sql_status(other, "queue_bytes") < 200000);   /* its last transaction alone */
+  }
+  faulty_release();
+  EXPECT(asyncvfs_flush(NULL, ASYNCVFS_FOREVER) == SQLITE_OK);
+  EXPECT(sql_status(db, "process_queue_bytes") == 0);
+  EXPECT(sqlite3_close(other) == SQLITE_OK);
+  scenario_check_stock(other_path, commits, commits);
+  end(db, path, rows);
+}
+
+static const scenario scenarios[] = {
+    SCENARIO(full_queue_is_busy_when_asked),
+    SCENARIO(full_queue_is_waited_for_so_long),
+    SCENARIO(busy_handler_ends_the_wait),
+    SCENARIO(writer_goes_on_when_there_is_room),
+    SCENARIO(writer_with_a_busy_timeout_waits),
+    SCENARIO(writer_without_a_busy_timeout_waits),
+    SCENARIO(exclusive_connection_is_held_back),
+    SCENARIO(process_has_a_limit_too),
+    {NULL, NULL},
+};
+
+int role_limits(int argc, char **argv) { return scenario_run(scenarios, argc, argv); }
+
+void suite_limits(void) {
+  scenario_add_all(CU_add_suite("limits", NULL, NULL), scenarios);
+}
