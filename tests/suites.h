@@ -5,7 +5,7 @@
 
 /* SUITE(name): void suite_name(void), run with all.
  * FAILS(name): fails on purpose; ./dev test runs it by name.
- * SLOW(name): takes long or much disk; runs by name only. */
+ * SLOW(name): takes long or needs more than others; runs by name only. */
 #define SUITES         \
   SUITE(harness)       \
   SUITE(differential)  \
@@ -32,6 +32,7 @@
   SUITE(faults)        \
   SUITE(errors)        \
   SUITE(limits)        \
+  SLOW(disk_full)      \
   SUITE(callbacks)     \
   FAILS(must_fail)     \
   FAILS(must_hang)     \
