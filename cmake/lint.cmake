@@ -6,6 +6,7 @@
 #   lint_locks      clang's thread-safety analysis: who holds which lock
 #   lint_portable   vfs/, store/ and engine/ compile on Linux too
 #   lint_rooms      and none of them includes windows.h
+#   lint_settings   docs/SETTINGS.md lists the settings that there are
 
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   get_target_property(lint_sources avfs_core SOURCES)
@@ -61,6 +62,9 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   add_custom_target(lint_rooms
     COMMAND "${PROJECT_SOURCE_DIR}/cmake/lint_rooms.sh" "${PROJECT_SOURCE_DIR}/src" ${portable_rooms}
     COMMENT "lint rooms: no windows.h in ${portable_rooms}" VERBATIM)
+  add_custom_target(lint_settings
+    COMMAND "${PROJECT_SOURCE_DIR}/cmake/lint_settings.sh" "${PROJECT_SOURCE_DIR}"
+    COMMENT "lint settings: docs/SETTINGS.md" VERBATIM)
   add_custom_target(lint)
-  add_dependencies(lint lint_rooms lint_portable lint_locks lint_analyzer)
+  add_dependencies(lint lint_rooms lint_settings lint_portable lint_locks lint_analyzer)
 endif()
