@@ -62,11 +62,24 @@ static int flush(avfs_batch *b, avfs_file *f) {
   return b->io->flush(f);
 }
 
-static void op_done(avfs_op *op) {
-  avfs_batch *b = (avfs_batch *)((char *)op - offsetof(avfs_batch, op));
+/* What was in flight is over. The lock is for a task that runs meanwhile for another
+ * reason and looks (is_in_flight). */
+static void step_done(avfs_batch *b) {
+  avfs_lock_enter(&b->lock);
   b->step = AVFS_STEP_DONE;
+  avfs_lock_leave(&b->lock);
   b->resume(b);
 }
+
+static int is_in_flight(avfs_batch *b) {
+  int in_flight;
+  avfs_lock_enter(&b->lock);
+  in_flight = b->step == AVFS_STEP_IN_FLIGHT;
+  avfs_lock_leave(&b->lock);
+  return in_flight;
+}
+
+static void op_done(avfs_op *op) { step_done((avfs_batch *)((char *)op - offsetof(avfs_batch, op))); }
 
 /* Room for n bytes in b->small. */
 static int small_buffer(avfs_batch *b, uint32_t n) {
@@ -91,9 +104,7 @@ static int write_small(avfs_batch *b, uint32_t n, uint64_t offset) {
 }
 
 static void pump_finished(avfs_pump *p) {
-  avfs_batch *b = (avfs_batch *)((char *)p - offsetof(avfs_batch, pump));
-  b->step = AVFS_STEP_DONE;
-  b->resume(b);
+  step_done((avfs_batch *)((char *)p - offsetof(avfs_batch, pump)));
 }
 
 /* A journal of ours is void between batches. One that was found there may not
@@ -390,6 +401,7 @@ int avfs_batch_restart(avfs_batch *b) {
     b->set.pages = b->journaled_set.pages = NULL;   /* maybe half made: left behind */
   }
   avfs_pump_reset(&b->pump);
+  memset(&b->lock, 0, sizeof b->lock);
   b->step = AVFS_STEP_NEW;
   return 1;
 }
@@ -397,7 +409,7 @@ int avfs_batch_restart(avfs_batch *b) {
 int avfs_batch_run(avfs_batch *b) {
   while (b->state != AVFS_BATCH_IDLE) {
     int rc = SQLITE_OK, wait = GO_ON;
-    if (b->step == AVFS_STEP_IN_FLIGHT) return 0;   /* woken for another reason */
+    if (is_in_flight(b)) return 0;   /* woken for another reason */
     switch (b->state) {
       case AVFS_BATCH_IDLE: break;
       case AVFS_BATCH_OPEN: rc = state_open(b); break;
@@ -439,10 +451,10 @@ int avfs_batch_run(avfs_batch *b) {
 
 static void undo_done(avfs_op *op) {
   avfs_batch *b = (avfs_batch *)((char *)op - offsetof(avfs_batch, op));
-  avfs_lock_enter(&b->undo_lock);
+  avfs_lock_enter(&b->lock);
   b->undo_op_done = 1;
   avfs_cond_wake_all(&b->undo_cond);
-  avfs_lock_leave(&b->undo_lock);
+  avfs_lock_leave(&b->lock);
 }
 
 /* Reads or writes and waits. A read answers SQLITE_IOERR_SHORT_READ when the
@@ -454,13 +466,13 @@ static int transfer(avfs_batch *b, void (*how)(avfs_op *), avfs_file *f, void *p
   b->op.bytes = n;
   b->op.offset = offset;
   b->op.done = undo_done;
-  avfs_lock_enter(&b->undo_lock);
+  avfs_lock_enter(&b->lock);
   b->undo_op_done = 0;
-  avfs_lock_leave(&b->undo_lock);
+  avfs_lock_leave(&b->lock);
   how(&b->op);
-  avfs_lock_enter(&b->undo_lock);
-  while (!b->undo_op_done) avfs_cond_wait(&b->undo_cond, &b->undo_lock, AVFS_FOREVER);
-  avfs_lock_leave(&b->undo_lock);
+  avfs_lock_enter(&b->lock);
+  while (!b->undo_op_done) avfs_cond_wait(&b->undo_cond, &b->lock, AVFS_FOREVER);
+  avfs_lock_leave(&b->lock);
   b->os_error = b->op.os_error;
   if (b->op.rc == SQLITE_OK && b->op.transferred < n) return SQLITE_IOERR_SHORT_READ;
   return b->op.rc;

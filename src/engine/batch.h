@@ -110,14 +110,15 @@ typedef struct avfs_batch {
   avfs_op op;                /* of SUPER, HEADER and VOID */
   unsigned char *small;      /* what op writes */
   uint32_t small_room;       /* bytes */
-  enum { AVFS_STEP_NEW, AVFS_STEP_IN_FLIGHT, AVFS_STEP_DONE } step;   /* of the state */
+  avfs_lock lock;            /* a leaf: for op_done, beside a run or an undo */
+  enum { AVFS_STEP_NEW, AVFS_STEP_IN_FLIGHT, AVFS_STEP_DONE } step;   /* of the state; DONE is
+                                set under lock by whoever completes what is in flight */
   /* write-through only */
   uint32_t *journaled;       /* a bit for each page <= n0 with a record; NULL: none */
   uint64_t *segments;        /* where each finished segment stands, for undo */
   uint32_t segment_count, segment_room;
-  avfs_lock undo_lock;       /* for op_done, while undo waits; a leaf */
   avfs_cond undo_cond;
-  int undo_op_done;          /* guarded by undo_lock */
+  int undo_op_done;          /* guarded by lock */
 } avfs_batch;
 
 /* Makes sure that the journal file is there, open and void: where it cannot be, a

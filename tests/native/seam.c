@@ -1,0 +1,424 @@
+/* seam.c: see seam.h. */
+#include "seam.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vfs/vfs.h"
+#include "win32/heap.h"
+#include "win32/log.h"
+#include "win32/sync.h"
+
+const sqlite3_api_routines *sqlite3_api;
+unsigned native_flush_us = 2000;
+
+static void must(int failed) {
+  if (failed) abort();
+}
+
+static __thread uint64_t chance_state;
+
+/* Only spreads the threads' timing: not seeded. */
+static uint32_t chance(uint32_t n) {
+  if (chance_state == 0) chance_state = (uint64_t)(uintptr_t)&chance_state | 1;
+  chance_state = chance_state * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)((chance_state >> 33) % n);
+}
+
+/* ---- heap.h ---------------------------------------------------------------------- */
+
+static atomic_long blocks;
+
+long native_heap_blocks(void) { return blocks; }
+
+void *avfs_alloc(size_t bytes) {
+  void *p = malloc(bytes == 0 ? 1 : bytes);
+  if (p != NULL) blocks++;
+  return p;
+}
+
+void *avfs_alloc_zero(size_t bytes) {
+  void *p = calloc(1, bytes == 0 ? 1 : bytes);
+  if (p != NULL) blocks++;
+  return p;
+}
+
+void avfs_free(void *p) {
+  if (p == NULL) return;
+  blocks--;
+  free(p);
+}
+
+/* ---- sync.h ------------------------------------------------------------------------ */
+
+typedef struct real_cond {
+  pthread_mutex_t mutex;
+  pthread_cond_t cond;
+  uint64_t wakes;
+} real_cond;
+
+/* The object behind *os; the first thread that needs it makes it. */
+static void *behind(void **os, size_t bytes, void (*init)(void *p)) {
+  _Atomic(void *) *at = (_Atomic(void *) *)os;
+  void *p = atomic_load(at), *made;
+  if (p != NULL) return p;
+  made = calloc(1, bytes);
+  must(made == NULL);
+  init(made);
+  if (atomic_compare_exchange_strong(at, &p, made)) return made;
+  free(made);
+  return p;
+}
+
+static void init_lock(void *p) { must(pthread_rwlock_init(p, NULL)); }
+
+static void init_cond(void *p) {
+  real_cond *c = p;
+  pthread_condattr_t a;
+  must(pthread_mutex_init(&c->mutex, NULL));
+  must(pthread_condattr_init(&a) || pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
+  must(pthread_cond_init(&c->cond, &a));
+}
+
+static pthread_rwlock_t *lock_of(avfs_lock *l) {
+  return behind(&l->os, sizeof(pthread_rwlock_t), init_lock);
+}
+
+static real_cond *cond_of(avfs_cond *c) { return behind(&c->os, sizeof(real_cond), init_cond); }
+
+void avfs_lock_enter(avfs_lock *l) { must(pthread_rwlock_wrlock(lock_of(l))); }
+int avfs_lock_try_enter(avfs_lock *l) { return pthread_rwlock_trywrlock(lock_of(l)) == 0; }
+void avfs_lock_leave(avfs_lock *l) { must(pthread_rwlock_unlock(lock_of(l))); }
+void avfs_lock_enter_shared(avfs_lock *l) { must(pthread_rwlock_rdlock(lock_of(l))); }
+void avfs_lock_leave_shared(avfs_lock *l) { must(pthread_rwlock_unlock(lock_of(l))); }
+
+static struct timespec from_now(uint32_t ms) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  t.tv_sec += ms / 1000;
+  t.tv_nsec += (long)(ms % 1000) * 1000000;
+  if (t.tv_nsec >= 1000000000) t.tv_sec++, t.tv_nsec -= 1000000000;
+  return t;
+}
+
+/* With c->mutex held. Returns 0 when the time is up. */
+static int wait_for_cond(real_cond *c, const struct timespec *until) {
+  if (until == NULL) return pthread_cond_wait(&c->cond, &c->mutex) == 0;
+  return pthread_cond_timedwait(&c->cond, &c->mutex, until) == 0;
+}
+
+int avfs_cond_wait(avfs_cond *cond, avfs_lock *l, uint32_t timeout_ms) {
+  real_cond *c = cond_of(cond);
+  struct timespec until = from_now(timeout_ms == AVFS_FOREVER ? 0 : timeout_ms);
+  uint64_t seen;
+  int woken = 1;
+  cond->waiters++;
+  must(pthread_mutex_lock(&c->mutex));
+  seen = c->wakes;
+  avfs_lock_leave(l);
+  while (woken && c->wakes == seen) {
+    woken = wait_for_cond(c, timeout_ms == AVFS_FOREVER ? NULL : &until);
+  }
+  must(pthread_mutex_unlock(&c->mutex));
+  avfs_lock_enter(l);
+  cond->waiters--;
+  return woken;
+}
+
+void avfs_cond_wake_all(avfs_cond *cond) {
+  real_cond *c;
+  if (cond->waiters == 0) return;
+  c = cond_of(cond);
+  must(pthread_mutex_lock(&c->mutex));
+  c->wakes++;
+  must(pthread_cond_broadcast(&c->cond));
+  must(pthread_mutex_unlock(&c->mutex));
+}
+
+struct start {
+  void (*run)(void *arg);
+  void *arg;
+};
+
+static void *thread_main(void *p) {
+  struct start s = *(struct start *)p;
+  free(p);
+  s.run(s.arg);
+  return NULL;
+}
+
+int avfs_thread_start(void (*run)(void *arg), void *arg) {
+  struct start *s = malloc(sizeof *s);
+  pthread_t thread;
+  must(s == NULL);
+  s->run = run;
+  s->arg = arg;
+  must(pthread_create(&thread, NULL, thread_main, s));
+  return pthread_detach(thread) == 0;
+}
+
+uint32_t avfs_thread_id(void) {
+  static atomic_uint last;
+  static __thread uint32_t id;
+  if (id == 0) id = ++last;
+  return id;
+}
+
+int64_t avfs_counter_get(avfs_counter *c) { return __atomic_load_n(&c->value, __ATOMIC_SEQ_CST); }
+void avfs_counter_set(avfs_counter *c, int64_t n) { __atomic_store_n(&c->value, n, __ATOMIC_SEQ_CST); }
+int64_t avfs_counter_add(avfs_counter *c, int64_t n) { return __atomic_add_fetch(&c->value, n, __ATOMIC_SEQ_CST); }
+
+/* ---- log.h ------------------------------------------------------------------------------ */
+
+void avfs_log_line(const char *text) { (void)text; }
+
+/* ---- io.h ----------------------------------------------------------------------------- */
+
+struct avfs_file {
+  int fd;
+  char path[];
+};
+
+/* avfs_op.os: [0] the next in its list, [1] what it is. */
+enum { OP_POST, OP_READ, OP_WRITE };
+
+typedef struct op_list {
+  avfs_op *first, **last;
+} op_list;
+
+static struct {
+  pthread_mutex_t mutex;
+  pthread_cond_t submitted, completed;   /* to `work`, to `over` */
+  op_list work, over;
+  int started;
+} port = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static __thread int is_pool_thread;
+static __thread op_list at_once;
+static __thread uint32_t last_error;
+
+static avfs_op **next_of(avfs_op *op) { return (avfs_op **)&op->os[0]; }
+
+static void push(op_list *list, avfs_op *op) {
+  *next_of(op) = NULL;
+  if (list->first == NULL) list->first = op;
+  else *list->last = op;
+  list->last = next_of(op);
+}
+
+static avfs_op *pop(op_list *list) {
+  avfs_op *op = list->first;
+  if (op != NULL) list->first = *next_of(op);
+  return op;
+}
+
+static int failed(int rc) {
+  last_error = (uint32_t)errno;
+  return errno == ENOSPC ? SQLITE_FULL : rc;
+}
+
+static void perform(avfs_op *op) {
+  uint32_t done = 0;
+  op->rc = SQLITE_OK;
+  op->os_error = 0;
+  while (done < op->bytes) {
+    char *p = (char *)op->data + done;
+    off_t at = (off_t)(op->offset + done);
+    ssize_t n = op->os[1] == OP_READ ? pread(op->file->fd, p, op->bytes - done, at)
+                                     : pwrite(op->file->fd, p, op->bytes - done, at);
+    if (n < 0) {
+      op->rc = failed(op->os[1] == OP_READ ? SQLITE_IOERR_READ : SQLITE_IOERR_WRITE);
+      op->os_error = last_error;
+    }
+    if (n <= 0) break;
+    done += (uint32_t)n;
+  }
+  op->transferred = done;
+}
+
+static void complete(avfs_op *op) {
+  must(pthread_mutex_lock(&port.mutex));
+  push(&port.over, op);
+  must(pthread_cond_signal(&port.completed));
+  must(pthread_mutex_unlock(&port.mutex));
+}
+
+static void disk_main(void *arg) {
+  (void)arg;
+  for (;;) {
+    avfs_op *op;
+    must(pthread_mutex_lock(&port.mutex));
+    while ((op = pop(&port.work)) == NULL) must(pthread_cond_wait(&port.submitted, &port.mutex));
+    must(pthread_mutex_unlock(&port.mutex));
+    perform(op);
+    complete(op);
+  }
+}
+
+/* Once, under the scheduler's lock. */
+static int io_start(void) {
+  pthread_condattr_t a;
+  if (port.started) return SQLITE_OK;
+  must(pthread_condattr_init(&a) || pthread_condattr_setclock(&a, CLOCK_MONOTONIC));
+  must(pthread_cond_init(&port.submitted, NULL) || pthread_cond_init(&port.completed, &a));
+  port.started = avfs_thread_start(disk_main, NULL) && avfs_thread_start(disk_main, NULL);
+  return SQLITE_OK;
+}
+
+static int io_open(const char *path, int how, avfs_file **file_out) {
+  avfs_file *f;
+  int fd = open(path, O_RDWR | O_CLOEXEC | (how == AVFS_OPEN_CREATE ? O_CREAT : 0), 0644);
+  *file_out = NULL;
+  if (fd < 0) return failed(SQLITE_CANTOPEN);
+  f = malloc(sizeof *f + strlen(path) + 1);
+  must(f == NULL);
+  f->fd = fd;
+  strcpy(f->path, path);
+  *file_out = f;
+  return SQLITE_OK;
+}
+
+static void io_close(avfs_file *f) {
+  close(f->fd);
+  free(f);
+}
+
+static int io_remove(avfs_file *f) {
+  int rc = unlink(f->path) == 0 ? SQLITE_OK : failed(SQLITE_IOERR_DELETE);
+  io_close(f);
+  return rc;
+}
+
+static int io_identity(avfs_file *f, avfs_identity *id_out) {
+  struct stat st;
+  if (fstat(f->fd, &st) != 0) return failed(SQLITE_IOERR_FSTAT);
+  id_out->volume = st.st_dev;
+  id_out->index_low = st.st_ino;
+  id_out->index_high = 0;
+  return SQLITE_OK;
+}
+
+static int io_is_local(avfs_file *f) {
+  (void)f;
+  return 1;
+}
+
+static void submit(avfs_op *op, int what) {
+  op->os[1] = (uint64_t)what;
+  if (is_pool_thread && chance(3) == 0) {
+    perform(op);
+    push(&at_once, op);
+    return;
+  }
+  must(pthread_mutex_lock(&port.mutex));
+  push(&port.work, op);
+  must(pthread_cond_signal(&port.submitted));
+  must(pthread_mutex_unlock(&port.mutex));
+}
+
+static void io_read(avfs_op *op) { submit(op, OP_READ); }
+static void io_write(avfs_op *op) { submit(op, OP_WRITE); }
+
+static void io_post(avfs_op *op) {
+  op->os[1] = OP_POST;
+  op->rc = SQLITE_OK;
+  op->os_error = 0;
+  op->transferred = 0;
+  complete(op);
+}
+
+static avfs_op *io_ready(void) { return pop(&at_once); }
+
+static avfs_op *io_wait(uint32_t timeout_ms) {
+  struct timespec until = from_now(timeout_ms == AVFS_FOREVER ? 0 : timeout_ms);
+  avfs_op *op;
+  int rc = 0;
+  is_pool_thread = 1;
+  must(pthread_mutex_lock(&port.mutex));
+  while ((op = pop(&port.over)) == NULL && rc == 0) {
+    rc = timeout_ms == AVFS_FOREVER ? pthread_cond_wait(&port.completed, &port.mutex)
+                                    : pthread_cond_timedwait(&port.completed, &port.mutex, &until);
+  }
+  must(pthread_mutex_unlock(&port.mutex));
+  return op;
+}
+
+static int io_flush(avfs_file *f) {
+  if (native_flush_us > 0) usleep(chance(native_flush_us));
+  return fdatasync(f->fd) == 0 ? SQLITE_OK : failed(SQLITE_IOERR_FSYNC);
+}
+
+static int io_size(avfs_file *f, uint64_t *bytes_out) {
+  struct stat st;
+  if (fstat(f->fd, &st) != 0) return failed(SQLITE_IOERR_FSTAT);
+  *bytes_out = (uint64_t)st.st_size;
+  return SQLITE_OK;
+}
+
+static int io_resize(avfs_file *f, uint64_t bytes) {
+  return ftruncate(f->fd, (off_t)bytes) == 0 ? SQLITE_OK : failed(SQLITE_IOERR_TRUNCATE);
+}
+
+static uint64_t io_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static uint32_t io_error(void) { return last_error; }
+
+const avfs_io native_io = {
+    .start = io_start,
+    .open = io_open,
+    .close = io_close,
+    .remove = io_remove,
+    .identity = io_identity,
+    .is_local = io_is_local,
+    .read = io_read,
+    .write = io_write,
+    .flush = io_flush,
+    .size = io_size,
+    .resize = io_resize,
+    .post = io_post,
+    .ready = io_ready,
+    .wait = io_wait,
+    .now_ns = io_now,
+    .os_error = io_error,
+};
+
+const char *avfs_os_error_text(uint32_t os_error) { return strerror((int)os_error); }
+
+/* ---- binding ------------------------------------------------------------------------------ */
+
+/* SQLite hands its table of functions to extensions alone. These are called before it is
+ * there, so not through it. */
+#undef sqlite3_initialize
+#undef sqlite3_auto_extension
+#undef sqlite3_reset_auto_extension
+#undef sqlite3_open
+#undef sqlite3_close
+#undef sqlite3_vfs_find
+
+static int take_table(sqlite3 *db, char **message, const sqlite3_api_routines *table) {
+  (void)db;
+  (void)message;
+  sqlite3_api = table;
+  return SQLITE_OK;
+}
+
+int native_start(void) {
+  sqlite3 *db = NULL;
+  sqlite3_initialize();
+  sqlite3_auto_extension((void (*)(void))take_table);
+  sqlite3_open(":memory:", &db);
+  sqlite3_close(db);
+  sqlite3_reset_auto_extension();
+  return avfs_vfs_register(&native_io, sqlite3_vfs_find("unix"), 0);
+}
