@@ -220,7 +220,7 @@ static void no_disk_commit_is_missing_after_a_kill(void) {
   }
 }
 
-/* PATH N HOW: commits N rows through the real DLL and ends without closing. */
+/* PATH N HOW [LOG]: commits N rows through the real DLL and ends without closing. */
 int role_end_without_closing(int argc, char **argv) {
   sqlite3 *loader = NULL, *db = NULL;
   int i;
@@ -230,6 +230,12 @@ int role_end_without_closing(int argc, char **argv) {
   if (sqlite3_load_extension(loader, "asyncvfs", NULL, NULL) != SQLITE_OK) return 1;
   /* Not by sql_try_open, which would register the core that is in tests.exe. */
   if (sqlite3_open_v2(argv[0], &db, SQLITE_OPEN_READWRITE, "asyncvfs") != SQLITE_OK) return 1;
+  if (argc > 3) {
+    SetEnvironmentVariableA("ASYNCVFS_LOG", argv[3]);
+    if (sql_exec(db, "PRAGMA asyncvfs_exit_timeout_ms=0; PRAGMA asyncvfs_max_lag_ms=60000") != SQLITE_OK) {
+      return 1;
+    }
+  }
   for (i = 0; i < atoi(argv[1]); i++) {
     if (sql_exec(db, "INSERT INTO t(b) VALUES(randomblob(300))") != SQLITE_OK) return 1;
   }
@@ -267,6 +273,29 @@ static void program_that_ends_without_closing_loses_nothing(void) {
   }
 }
 
+static void program_that_ends_without_time_says_what_is_lost(void) {
+  const char *path = scratch_path("app.db"), *log = scratch_path("exit.log");
+  sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
+  harness_child *child;
+  char text[1000] = "";
+  int status = -1;
+  sql_must(db, CREATE);
+  sql_close(db);
+  child = harness_spawn("end_without_closing", path, "7", "return", log, (char *)NULL);
+  if (child == NULL) return;
+  CHECK(harness_child_wait(child, LINE_MS, &status));
+  CHECK_EQ(status, 0);
+  harness_child_free(child);
+  sql_file_read(log, 0, text, sizeof text - 1);
+  CHECK(strstr(text, "asyncvfs: the process ended with 7 commits of ") != NULL);
+  CHECK(strstr(text, "app.db not on disk; they are lost") != NULL);
+  db = sql_open(path, SQL_STOCK_VFS);
+  if (db == NULL) return;
+  sql_check_integrity(db, "after an exit without time");
+  CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), 0);
+  sql_close(db);
+}
+
 /* ---- settings ------------------------------------------------------------------------- */
 
 static void settings_refuse_what_is_out_of_range(void) {
@@ -274,6 +303,7 @@ static void settings_refuse_what_is_out_of_range(void) {
       "durability=os",    "durability=never",    "max_lag_ms=-1",        "max_lag_ms=60001",
       "max_lag_ms=1s",    "max_queue_bytes=1",   "on_full=maybe",        "full_timeout_ms=x",
       "close=never",      "close_timeout_ms=-5", "max_queue_bytes=68719476737",
+      "max_process_bytes=0", "exit_timeout_ms=forever", "full_timeout_ms=",
   };
   const char *path;
   sqlite3 *db = open_with_table(&path);
@@ -302,5 +332,6 @@ void suite_durability(void) {
   ADD_TEST(suite, disk_commits_of_several_connections_share_batches);
   ADD_TEST(suite, no_disk_commit_is_missing_after_a_kill);
   ADD_TEST(suite, program_that_ends_without_closing_loses_nothing);
+  ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
   ADD_TEST(suite, settings_refuse_what_is_out_of_range);
 }
