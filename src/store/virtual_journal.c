@@ -151,7 +151,6 @@ void avfs_virtual_journal_reset(avfs_virtual_journal *j) {
     avfs_free(j->blocks[i]);
     j->blocks[i] = NULL;
   }
-  j->exists = 0;
   j->size = 0;
 }
 

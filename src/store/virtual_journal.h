@@ -4,12 +4,11 @@
  *      |==== blocks in memory ====|==== a temporary file =========|
  *
  * SQLite's journal of the open transaction, for its own ROLLBACK and savepoints:
- * bytes, a size, and whether the name exists. It never reaches the disk under
- * its name, and syncing it costs nothing, since the batch that writes the
+ * bytes and a size. It never reaches the disk under its name, and syncing it costs nothing, since the batch that writes the
  * transaction brings a journal of its own (engine/batch.h).
  *
  * Invariants: (1) bytes behind size are never read: what a write skips is zeros.
- *             (2) a journal that does not exist has size 0 and no temporary file.
+ *             (2) a journal that was deleted has size 0 and no temporary file.
  * Locks:  none. It belongs to the connection that holds RESERVED
  *         (store/store.h), and passes from one to the next under store->lock.
  * Memory: blocks are kept for the next transaction; reset() keeps one.
@@ -23,7 +22,6 @@
 #include "api/host.h"
 
 typedef struct avfs_virtual_journal {
-  int exists;
   uint64_t size;
   unsigned char **blocks;     /* AVFS_JOURNAL_BLOCK bytes each, NULL: zeros */
   uint32_t block_count;       /* slots in blocks */
@@ -40,7 +38,7 @@ int avfs_virtual_journal_read(avfs_virtual_journal *j, void *p, uint32_t n, uint
 /* SQLITE_OK, SQLITE_IOERR_NOMEM, or the overflow file's error. */
 int avfs_virtual_journal_write(avfs_virtual_journal *j, const void *p, uint32_t n, uint64_t offset);
 void avfs_virtual_journal_truncate(avfs_virtual_journal *j, uint64_t size);
-/* The journal is deleted: no bytes, no name. Never fails. */
+/* The journal is deleted: no bytes. Never fails. */
 void avfs_virtual_journal_reset(avfs_virtual_journal *j);
 void avfs_virtual_journal_free(avfs_virtual_journal *j);
 
