@@ -4,8 +4,9 @@
  *      |==== blocks in memory ====|==== a temporary file =========|
  *
  * SQLite's journal of the open transaction, for its own ROLLBACK and savepoints:
- * bytes and a size. It never reaches the disk under its name, and syncing it costs nothing, since the batch that writes the
- * transaction brings a journal of its own (engine/batch.h).
+ * bytes and a size. It never reaches the disk under its name, and syncing it costs
+ * nothing, since the batch that writes the transaction brings a journal of its own
+ * (engine/batch.h).
  *
  * Invariants: (1) bytes behind size are never read: what a write skips is zeros.
  *             (2) a journal that was deleted has size 0 and no temporary file.
