@@ -58,7 +58,7 @@ int ASYNCVFS_CALL asyncvfs_unregister(void);
  * a power cut. path is the database's name as SQLite knows it (an absolute path:
  * sqlite3_db_filename); NULL: all databases that are open through the VFS.
  *
- * timeout_ms      0 or more milliseconds for each database, or ASYNCVFS_FOREVER
+ * timeout_ms      0 or more milliseconds altogether, or ASYNCVFS_FOREVER
  *
  * SQLITE_OK        durable; also for a database that is passed through
  * SQLITE_NOTFOUND  no database of this path is open

@@ -31,35 +31,48 @@ int ASYNCVFS_CALL asyncvfs_unregister(void) {
 
 /* ---- flush --------------------------------------------------------------------- */
 
-enum { AT_A_TIME = 64 };
-
-/* Stores to be waited for, each with a reference: the wait is without any lock. */
-typedef struct flush_list {
-  avfs_store *stores[AT_A_TIME];
-  int count;
-} flush_list;
-
-static void take(avfs_store *s, void *arg) {
-  flush_list *l = arg;
-  if (l->count < AT_A_TIME) l->stores[l->count++] = avfs_registry_retain(s);
-}
-
 static uint32_t to_wait(int timeout_ms) {
   return timeout_ms < 0 ? AVFS_FOREVER : (uint32_t)timeout_ms;
 }
 
-int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
-  flush_list l = {{NULL}, 0};
-  int i, rc = SQLITE_OK;
-  if (timeout_ms < ASYNCVFS_FOREVER) return SQLITE_MISUSE;
-  avfs_registry_visit(path, path == NULL ? 0 : strlen(path), take, &l);
-  if (path != NULL && l.count == 0) return SQLITE_NOTFOUND;
-  for (i = 0; i < l.count; i++) {
-    int one = avfs_store_flush(l.stores[i], to_wait(timeout_ms));
+static void retain(avfs_store *s, void *arg) { *(avfs_store **)arg = avfs_registry_retain(s); }
+
+static int flush_one(const char *path, int timeout_ms) {
+  avfs_store *s = NULL;
+  int rc;
+  avfs_registry_visit(path, strlen(path), retain, &s);
+  if (s == NULL) return SQLITE_NOTFOUND;
+  rc = avfs_store_flush(s, to_wait(timeout_ms));
+  avfs_store_release(s);
+  return rc;
+}
+
+/* All begin before the first is waited for. Those that are opened meanwhile do not count. */
+static int flush_all(int timeout_ms) {
+  uint32_t last = avfs_registry_last_id(), id;
+  uint64_t until = AVFS_NEVER, now;
+  avfs_store *s;
+  int rc = SQLITE_OK;
+  for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
+    id = s->id;
+    if (until == AVFS_NEVER && timeout_ms >= 0) until = s->io->now_ns() + (uint64_t)timeout_ms * 1000000;
+    avfs_store_hurry(s);
+  }
+  for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
+    uint32_t wait_ms = AVFS_FOREVER;
+    int one;
+    id = s->id;
+    now = s->io->now_ns();
+    if (until != AVFS_NEVER) wait_ms = now < until ? (uint32_t)((until - now) / 1000000) : 0;
+    one = avfs_store_flush(s, wait_ms);
     if (rc == SQLITE_OK) rc = one;
-    avfs_store_release(l.stores[i]);
   }
   return rc;
+}
+
+int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
+  if (timeout_ms < ASYNCVFS_FOREVER) return SQLITE_MISUSE;
+  return path != NULL ? flush_one(path, timeout_ms) : flush_all(timeout_ms);
 }
 
 /* ---- tickets ------------------------------------------------------------------- */

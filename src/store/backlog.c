@@ -297,6 +297,15 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   if (avfs_backlog_is_empty(s) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
 }
 
+/* Commit `seq` is to be written now. */
+static void want(avfs_store *s, uint64_t seq) AVFS_REQUIRES(avfs_store_role) {
+  if (s->durable_seq >= seq || s->wanted_seq >= seq) return;
+  s->wanted_seq = seq;
+  avfs_store_leave(s);
+  avfs_store_kick(s);
+  avfs_store_enter(s);
+}
+
 /* ---- room ------------------------------------------------------------------------- */
 
 /* The disk's error, for a writer that would have to wait, or when it lasts; else OK. */
@@ -324,10 +333,7 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
   s->stalls++;
   if (setting(s, AVFS_ON_FULL) == AVFS_ON_FULL_BUSY) return SQLITE_BUSY;
   until = s->io->now_ns() + setting(s, AVFS_FULL_TIMEOUT_MS) * ms;
-  s->wanted_seq = s->commit_seq;
-  avfs_store_leave(s);
-  avfs_store_kick(s);
-  avfs_store_enter(s);
+  want(s, s->commit_seq);
   while (is_full(s)) {
     if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
     now = s->io->now_ns();
@@ -370,16 +376,16 @@ int avfs_backlog_sleep(uint64_t us) {
 
 /* ---- waiting for the disk ----------------------------------------------------------- */
 
+void avfs_store_hurry(avfs_store *s) {
+  avfs_store_enter(s);
+  want(s, s->commit_seq);
+  avfs_store_leave(s);
+}
+
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
   uint64_t now = s->io->now_ns();
   uint64_t until = timeout_ms == AVFS_FOREVER ? AVFS_NEVER : now + timeout_ms * ms;
-  if (s->durable_seq >= seq) return SQLITE_OK;
-  if (s->wanted_seq < seq) {
-    s->wanted_seq = seq;
-    avfs_store_leave(s);
-    avfs_store_kick(s);
-    avfs_store_enter(s);
-  }
+  want(s, seq);
   while (s->durable_seq < seq) {
     uint32_t wait_ms = AVFS_FOREVER;
     int failing = s->run == AVFS_RUN_BACKOFF;

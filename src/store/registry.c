@@ -60,6 +60,14 @@ uint32_t avfs_registry_next_id(void) {
   return id;
 }
 
+uint32_t avfs_registry_last_id(void) {
+  uint32_t id;
+  registry_enter(&registry);
+  id = registry.last_id;
+  registry_leave(&registry);
+  return id;
+}
+
 static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(avfs_registry_role) {
   avfs_store *s = registry.stores;
   while (s != NULL && memcmp(&s->identity, id, sizeof *id) != 0) s = s->next;
@@ -123,6 +131,17 @@ avfs_store *avfs_registry_find_id(uint32_t id) {
   if (s != NULL) s->refs++;
   registry_leave(&registry);
   return s;
+}
+
+avfs_store *avfs_registry_find_after(uint32_t id, uint32_t last) {
+  avfs_store *s, *first = NULL;
+  registry_enter(&registry);
+  for (s = registry.stores; s != NULL; s = s->next) {
+    if (s->id > id && s->id <= last && (first == NULL || s->id < first->id)) first = s;
+  }
+  if (first != NULL) first->refs++;
+  registry_leave(&registry);
+  return first;
 }
 
 void avfs_registry_add_loss(avfs_loss *loss) {

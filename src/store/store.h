@@ -285,6 +285,8 @@ int avfs_backlog_sleep(uint64_t us);
  * disk has failed several times in a row: then the error. */
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms)
     AVFS_REQUIRES(avfs_store_role);
+/* Has the commits so far written now; does not wait. */
+void avfs_store_hurry(avfs_store *s);
 /* All commits so far. */
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 /* All commits in the file and the OS lock given back: SQLITE_BUSY while a local
@@ -326,7 +328,12 @@ char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason
 
 void avfs_registry_add_conn(avfs_conn *conn);
 void avfs_registry_remove_conn(avfs_conn *conn);
+/* The id for a new store, and the last one that was given. */
 uint32_t avfs_registry_next_id(void);
+uint32_t avfs_registry_last_id(void);
+/* Takes a reference to the open store with the first id after this one, up to `last`; NULL:
+ * there is none. */
+avfs_store *avfs_registry_find_after(uint32_t id, uint32_t last);
 /* Takes a reference to the open store with this id, if there is one. */
 avfs_store *avfs_registry_find_id(uint32_t id);
 /* Remembers what was lost, for tickets; takes the record over. */

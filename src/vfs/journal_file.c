@@ -94,5 +94,4 @@ static const sqlite3_io_methods methods = {
 void avfs_journal_file_open(sqlite3_file *f, avfs_store *s) {
   f->pMethods = &methods;
   ((journal_file *)f)->store = s;
-  s->journal.exists = 1;
 }

@@ -99,6 +99,25 @@ static void flush_by_path_finds_the_open_database(void) {
   sql_close(db);
 }
 
+/* More databases than any list of a fixed length would hold; none would be written by
+ * itself within the test. */
+static void flush_of_all_means_all(void) {
+  enum { DATABASES = 80 };
+  sqlite3 *db[DATABASES];
+  int i, open = 0;
+  for (i = 0; i < DATABASES; i++) {
+    db[i] = sql_open(scratch_path("one.db"), sql_vfs());
+    if (db[i] == NULL) break;
+    open++;
+    sql_must(db[i], "PRAGMA asyncvfs_max_lag_ms=60000; " CREATE);
+  }
+  CHECK_EQ(asyncvfs_flush(NULL, ASYNCVFS_FOREVER), SQLITE_OK);
+  for (i = 0; i < open; i++) {
+    CHECK_EQ(sql_status(db[i], "durable_commits"), sql_status(db[i], "commits"));
+    sql_close(db[i]);
+  }
+}
+
 /* SQLite's own pragma for a statement that still reads would be a snapshot; ours is
  * BUSY for what it has not read yet, and no mixture. */
 static void reader_of_a_waiting_connection_sees_no_mixture(void) {
@@ -328,6 +347,7 @@ void suite_durability(void) {
   ADD_TEST(suite, ticket_stands_for_the_commits_before_it);
   ADD_TEST(suite, ticket_of_another_vfs_is_refused);
   ADD_TEST(suite, flush_by_path_finds_the_open_database);
+  ADD_TEST(suite, flush_of_all_means_all);
   ADD_TEST(suite, reader_of_a_waiting_connection_sees_no_mixture);
   ADD_TEST(suite, disk_commits_of_several_connections_share_batches);
   ADD_TEST(suite, no_disk_commit_is_missing_after_a_kill);

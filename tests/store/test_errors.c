@@ -147,6 +147,26 @@ static void full_queue_refuses_commits_of_an_exclusive_connection(void) {
   full_queue_refuses_writers_at_once("EXCLUSIVE");
 }
 
+/* COMMIT says the error, and yet it is a commit: visible, and written in the end. */
+static void disk_commit_says_the_error(void) {
+  static const char *const mode[] = {"NORMAL", "EXCLUSIVE"};
+  const char *path = scratch_path("disk.db");
+  sqlite3 *db = scenario_open_table(path, "durability=disk");
+  for (int i = 0; i < 2; i++) {
+    EXPECT(sql_execf(db, "PRAGMA locking_mode=%s; SELECT * FROM t", mode[i]) == SQLITE_OK);
+    disk_is_full("disk.db", FAULTY_ALWAYS);
+    EXPECT(sql_execf(db, "INSERT INTO t VALUES(%d, 'x')", i) == SQLITE_FULL);
+    EXPECT(sqlite3_get_autocommit(db));
+    EXPECT(scenario_rows(db) == i + 1);
+    EXPECT(sql_status(db, "durable_commits") == sql_status(db, "commits") - 1);
+    faulty_fail(CALL_WRITE, 0, 0, NULL);
+    EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  }
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'well')") == SQLITE_OK);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 3, 3);
+}
+
 static struct {
   HANDLE called;
   volatile LONG calls;
@@ -244,6 +264,7 @@ static const scenario scenarios[] = {
     SCENARIO(writers_are_refused_while_a_failure_lasts),
     SCENARIO(full_queue_refuses_writers),
     SCENARIO(full_queue_refuses_commits_of_an_exclusive_connection),
+    SCENARIO(disk_commit_says_the_error),
     SCENARIO(close_that_gives_up_tells_what_is_lost),
     SCENARIO(close_that_abandons_tells_what_is_lost),
     SCENARIO(abandoned_batch_leaves_a_hot_journal),
