@@ -3,6 +3,7 @@
  *   latency    one-row inserts, a commit each: percentiles and commits/s
  *   sustained  the same, 200,000 of them: commits/s until all are durable
  *   reads      a page's read with 0 and with up to a million pages queued
+ *   oversized  a transaction beyond the memory limit, beside win32: oversized.c
  *   flush      what FlushFileBuffers costs here, and no more
  *
  * The table has one index, on a pseudo-random key, and a text of 100 bytes.
@@ -19,24 +20,15 @@
 #include <string.h>
 #include <windows.h>
 
+#include "bench.h"
 #include "contestant.h"
+#include "figures.h"
 #include "floor_vfs.h"
 #include "samples.h"
 
 #define MAX_CONTESTANTS 16
-#define MAX_ROUNDS      25
 
-typedef struct options {
-  const char *mode;
-  const char *only; /* part of a name, or NULL */
-  const char *json_path;
-  const char *folder;
-  uint32_t commits;
-  uint32_t rounds;
-  uint32_t pages;      /* reads: the longest queue */
-  int mark;            /* strace_commits.sh wants to see where the commits are */
-  double slow_seconds; /* for each turn of those who wait for the disk */
-} options;
+static uint64_t random_state = 88172645463325252u;
 
 /* One turn of one contestant, or the medians of all its turns. NAN: does not
  * apply, or cannot be told. */
@@ -48,15 +40,6 @@ typedef struct result {
   engine_status steady; /* what it did between first and last commit */
 } result;
 
-static uint64_t random_state = 88172645463325252u;
-
-static uint64_t random_next(void) { /* xorshift64 */
-  random_state ^= random_state << 13;
-  random_state ^= random_state >> 7;
-  random_state ^= random_state << 17;
-  return random_state;
-}
-
 /* ---- the work --------------------------------------------------------- */
 
 static const char payload[] =
@@ -65,7 +48,7 @@ static const char payload[] =
 
 static void insert_row(sqlite3 *db, sqlite3_stmt *insert) {
   int rc;
-  sqlite3_bind_int64(insert, 1, (sqlite3_int64)(random_next() >> 1));
+  sqlite3_bind_int64(insert, 1, (sqlite3_int64)(random_next(&random_state) >> 1));
   sqlite3_bind_text(insert, 2, payload, (int)sizeof payload - 1, SQLITE_STATIC);
   sqlite3_step(insert);
   rc = sqlite3_reset(insert);
@@ -189,48 +172,6 @@ static result summarise(const result *turns, uint32_t n) {
 }
 
 /* ---- what is printed -------------------------------------------------- */
-
-/* "1,234,567", or "-" for NAN */
-static const char *grouped(double value, char *out, size_t n) {
-  char digits[40];
-  size_t length, i, at = 0;
-  if (isnan(value)) {
-    snprintf(out, n, "-");
-    return out;
-  }
-  snprintf(digits, sizeof digits, "%.0f", value);
-  length = strlen(digits);
-  for (i = 0; i < length && at + 2 < n; i++) {
-    out[at++] = digits[i];
-    if ((length - i - 1) % 3 == 0 && i + 1 < length) out[at++] = ',';
-  }
-  out[at] = '\0';
-  return out;
-}
-
-/* nanoseconds as microseconds, with as many decimals as mean something */
-static const char *micros(double ns, char *out, size_t n) {
-  if (isnan(ns)) {
-    snprintf(out, n, "-");
-  } else if (ns < 100e3) {
-    snprintf(out, n, "%.2f", ns / 1e3);
-  } else {
-    grouped(ns / 1e3, out, n);
-  }
-  return out;
-}
-
-static const char *times(double value, double base, char *out, size_t n) {
-  double ratio = value / base;
-  if (isnan(ratio)) {
-    snprintf(out, n, "-");
-  } else if (ratio >= 100) {
-    grouped(ratio, out, n);
-  } else {
-    snprintf(out, n, ratio < 0.1 ? "%.4f" : "%.2f", ratio);
-  }
-  return out;
-}
 
 static void print_commit_table(const result *medians, const int *takes_part) {
   const result *base = takes_part[0] ? &medians[0] : NULL;
@@ -434,7 +375,7 @@ static double read_cost_ns(sqlite3 *db, const char *table, uint32_t rows) {
   sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &high, 1);
   start = clock_seconds();
   for (i = 0; i < READS; i++) {
-    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)(1 + random_next() % rows));
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)(1 + random_next(&random_state) % rows));
     if (sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_int(stmt, 0) != 400) {
       fprintf(stderr, "\nbench: a row of %s is missing\n", table);
       exit(1);
@@ -509,9 +450,9 @@ static int reads_mode(const options *o) {
 
 static void usage(void) {
   fprintf(stderr,
-          "bench.exe [--mode latency|sustained|reads|flush] [--commits N] [--rounds N]\n"
-          "          [--only PART_OF_A_NAME] [--slow-seconds S] [--pages N] [--dir FOLDER]\n"
-          "          [--json FILE] [--mark 0|1]\n");
+          "bench.exe [--mode latency|sustained|reads|oversized|flush] [--commits N]\n"
+          "          [--rounds N] [--only PART_OF_A_NAME] [--slow-seconds S] [--pages N]\n"
+          "          [--mib N] [--dir FOLDER] [--json FILE] [--mark 0|1]\n");
   exit(2);
 }
 
@@ -528,7 +469,12 @@ static uint32_t number(const char *text, uint32_t least, uint32_t most) {
 
 static options parse_options(int argc, char **argv) {
   static char temporary[MAX_PATH + 1];
-  options o = {"latency", NULL, NULL, temporary, 0, 3, 1000000, 0, 3.0};
+  options o = {.mode = "latency",
+               .folder = temporary,
+               .rounds = 3,
+               .pages = 1000000,
+               .slow_seconds = 3,
+               .mib = 64};
   int i;
   GetTempPathA(MAX_PATH, temporary);
   for (i = 1; i < argc; i += 2) {
@@ -550,6 +496,8 @@ static options parse_options(int argc, char **argv) {
       o.pages = number(value, 0, 1000000);
     } else if (strcmp(argv[i], "--mark") == 0) {
       o.mark = (int)number(value, 0, 1);
+    } else if (strcmp(argv[i], "--mib") == 0) {
+      o.mib = number(value, 2, 4096);
     } else if (strcmp(argv[i], "--slow-seconds") == 0) {
       o.slow_seconds = number(value, 1, 3600);
     } else {
@@ -573,7 +521,8 @@ int main(int argc, char **argv) {
     if (o.commits == 0) o.commits = strcmp(o.mode, "latency") == 0 ? 100000 : 200000;
     return commits_mode(&o, flush_us, have_asyncvfs);
   }
-  if (strcmp(o.mode, "reads") != 0) usage();
   if (!have_asyncvfs) return 1;
-  return reads_mode(&o);
+  if (strcmp(o.mode, "reads") == 0) return reads_mode(&o);
+  if (strcmp(o.mode, "oversized") == 0) return oversized_mode(&o);
+  usage();
 }

@@ -1,10 +1,13 @@
 #!/bin/bash
-# run.sh [MODE...]: bench.exe at 0, 2 and 10 ms a flush (0: the disk's own
-# cost), and the reads. `./dev bench` calls it, with BUILD_DIR, BIN_DIR, WINE
-# and WINEPREFIX exported. MODE: latency, sustained, reads; all without any.
+# run.sh [MODE...]: bench.exe with flushes of a given cost. `./dev bench` calls
+# it, with BUILD_DIR, BIN_DIR, WINE and WINEPREFIX exported.
+#   latency, sustained   at 0, 2 and 10 ms a flush (0: the disk's own cost)
+#   reads                at 1 s
+#   oversized            at 2 ms
+# The first three without any MODE.
 #   BENCH_ARGS   more options for bench.exe, such as "--rounds 5"
-#   FLUSH_US     other flush costs than "0 2000 10000"
-# Results as JSON too: $BUILD_DIR/bench/MODE-MICROSECONDS.json
+#   FLUSH_US     other flush costs than these
+# Results of latency and sustained as JSON too: $BUILD_DIR/bench/MODE-MICROSECONDS.json
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 : "${BUILD_DIR:?call this by ./dev bench}" "${BIN_DIR:?}" "${WINE:?}" "${WINEPREFIX:?}"
@@ -31,14 +34,17 @@ bench() { # MICROSECONDS OPTION...
 modes=("$@")
 [ $# -gt 0 ] || modes=(latency sustained reads)
 for mode in "${modes[@]}"; do
-  if [ "$mode" = reads ]; then
+  json=0
+  case "$mode" in
     # Flushes of 1 s hold the engine back, so that the queue can grow long.
-    printf '\n== reads ==\n'
-    bench 1000000 --mode reads
-    continue
-  fi
-  for us in ${FLUSH_US:-0 2000 10000}; do
+    reads) costs=1000000 ;;
+    oversized) costs=${FLUSH_US:-2000} ;;
+    *) costs=${FLUSH_US:-0 2000 10000} json=1 ;;
+  esac
+  for us in $costs; do
     printf '\n== %s, %s ms a flush ==\n' "$mode" "$(awk "BEGIN { print $us / 1000 }")"
-    bench "$us" --mode "$mode" --json "$mode-$us.json"
+    options=(--mode "$mode")
+    [ $json = 0 ] || options+=(--json "$mode-$us.json")
+    bench "$us" "${options[@]}"
   done
 done
