@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "contestant.h"
@@ -137,7 +138,11 @@ int oversized_mode(const options *o) {
          "of a pair", "flushes", "MiB written");
   for (int updates = 0; updates < 2; updates++) {
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
-      double ratio = run_pair(o, modes[i], updates);
+      char name[40];
+      double ratio;
+      snprintf(name, sizeof name, "%s %s", updates ? "update" : "insert", modes[i]);
+      if (o->only != NULL && strstr(name, o->only) == NULL) continue;
+      ratio = run_pair(o, modes[i], updates);
       if (ratio > worst) worst = ratio;
     }
   }
