@@ -161,7 +161,7 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   if (!s->batch.input.more) {
     uint64_t took = now - s->run_began_ns;
     s->durable_seq = s->draining_seq;
-    avfs_durable_notices_due(s);
+    if (s->closing != AVFS_CLOSING_EXIT) avfs_durable_notices_due(s);   /* whom would it call? */
     note_lag(&s->lag, now - s->draining_oldest_ns);
     s->draining_oldest_ns = 0;
     s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
