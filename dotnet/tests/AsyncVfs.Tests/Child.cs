@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using Microsoft.Data.Sqlite;
+
+namespace SqliteWriteBehind.Tests;
+
+/// <summary>What only a process of its own can show: how it begins and how it ends.</summary>
+internal static class Child
+{
+    /// <summary>Rows that a child commits before it ends.</summary>
+    public const int Rows = 100;
+
+    public static int Run(string name, string path)
+    {
+        switch (name)
+        {
+            case "unregistered":
+                return Say(() => Open(path).Dispose());
+            case "ticket_unregistered":
+                using (var memory = new SqliteConnection("Data Source=:memory:"))
+                {
+                    memory.Open();
+                    return Say(() => memory.GetDurabilityTicket());
+                }
+            case "register_first":
+                return Say(() => AsyncVfs.Register());
+            case "register_default":
+                return Say(() =>
+                {
+                    AsyncVfs.Register(makeDefault: true);
+                    using SqliteConnection db = Database.Connect("Data Source=" + path);
+                    if (db.GetAsyncVfsStatus()!.IsPassedThrough) throw new InvalidOperationException("passed through");
+                });
+            case "return":
+                Fill(path);
+                return 0;
+            case "exit":
+                Fill(path);
+                Environment.Exit(0);
+                return 1;
+            case "throw":
+                Fill(path);
+                throw new InvalidOperationException("thrown by a child, for a test");
+            case "wait_to_be_killed":
+                Fill(path).FlushAsync().Wait();
+                Console.WriteLine("flushed");
+                Endless(path);
+                return 1;
+            default:
+                throw new ArgumentException(name);
+        }
+    }
+
+    /// <summary>Runs a child to its end.</summary>
+    public static (int ExitCode, string Output) Finish(string name, string path, string? program = null)
+    {
+        using Process child = Start(name, path, program);
+        string output = child.StandardOutput.ReadToEnd();
+        child.WaitForExit();
+        return (child.ExitCode, output.Trim());
+    }
+
+    public static Process Start(string name, string path, string? program = null) =>
+        Process.Start(new ProcessStartInfo(program ?? Environment.ProcessPath!, ["child", name, path])
+        {
+            RedirectStandardOutput = true,
+            WorkingDirectory = Path.GetDirectoryName(path),   // Windows looks for libraries in it, too
+        })!;
+
+    /// <summary>Commits rows with a lag so long that nothing but the end of the process writes them.</summary>
+    private static SqliteConnection Fill(string path)
+    {
+        AsyncVfs.Register();
+        SqliteConnection db = Open(path);
+        Database.Execute(db, "CREATE TABLE t(x INTEGER PRIMARY KEY)");
+        for (int i = 1; i <= Rows; i++) Database.Execute(db, $"INSERT INTO t VALUES({i})");
+        return db;
+    }
+
+    private static void Endless(string path)
+    {
+        using SqliteConnection db = Open(path);
+        for (int i = Rows + 1; ; i++) Database.Execute(db, $"INSERT INTO t VALUES({i})");
+    }
+
+    private static SqliteConnection Open(string path) =>
+        Database.Connect(new AsyncVfsOptions { MaxLag = TimeSpan.FromSeconds(60) }.ToConnectionString(path));
+
+    private static int Say(Action action)
+    {
+        try
+        {
+            action();
+            Console.WriteLine("ok");
+        }
+        catch (Exception e)
+        {
+            Console.WriteLine($"{e.GetType().Name}: {e.Message}");
+        }
+        return 0;
+    }
+}

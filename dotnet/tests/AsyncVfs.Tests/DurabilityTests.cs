@@ -1,0 +1,260 @@
+using Microsoft.Data.Sqlite;
+using Xunit;
+
+namespace SqliteWriteBehind.Tests;
+
+public class DurabilityTests
+{
+    [Fact]
+    public async Task A_commit_is_in_memory_until_it_is_flushed()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        Assert.Equal(0, db.GetAsyncVfsStatus()!.DurableCommits);
+        await db.FlushAsync(TestContext.Current.CancellationToken);
+        AsyncVfsStatus status = db.GetAsyncVfsStatus()!;
+        Assert.Equal((1, 1), (status.Commits, status.DurableCommits));
+    }
+
+    [Fact]
+    public async Task A_ticket_is_for_what_was_committed_before_it()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        DurabilityTicket ticket = db.GetDurabilityTicket();
+        Assert.False(ticket.IsDurable);
+        await ticket.WhenDurable(TestContext.Current.CancellationToken);
+        Assert.True(ticket.IsDurable);
+        Database.Execute(db, "INSERT INTO t VALUES(1)");
+        AsyncVfsStatus status = db.GetAsyncVfsStatus()!;
+        Assert.Equal((2, 1), (status.Commits, status.DurableCommits));
+    }
+
+    [Fact]
+    public async Task Taking_a_ticket_writes_nothing()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        var tickets = Enumerable.Range(0, 100).Select(_ => db.GetDurabilityTicket()).ToList();
+        Assert.Equal(0, db.GetAsyncVfsStatus()!.Batches);
+        // One wait has all of them written by one batch, and they complete in turn.
+        await tickets[^1].WhenDurable(TestContext.Current.CancellationToken);
+        await Task.WhenAll(tickets.Select(x => x.WhenDurable(TestContext.Current.CancellationToken)));
+        Assert.Equal(1, db.GetAsyncVfsStatus()!.Batches);
+    }
+
+    [Fact]
+    public async Task A_ticket_outlives_its_connection()
+    {
+        using var t = new Database(Database.Lazy);
+        DurabilityTicket ticket;
+        using (SqliteConnection db = Database.Connect(t.ConnectionString + ";Pooling=False"))
+        {
+            Database.Execute(db, "CREATE TABLE t(x)");
+            ticket = db.GetDurabilityTicket();
+        }
+        // Closing drained it.
+        await ticket.WhenDurable(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Waiting_blocks_no_thread()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        // Far more waits than the pool has threads; what they wait for comes from this thread, afterwards.
+        int threads = ThreadPool.ThreadCount;
+        using var neverCancelled = new CancellationTokenSource();
+        var waits = new List<Task>();
+        for (int i = 0; i < 2000; i++)
+        {
+            Database.Execute(db, $"INSERT INTO t VALUES({i})");
+            waits.Add(db.FlushAsync(neverCancelled.Token));
+        }
+        Assert.InRange(ThreadPool.ThreadCount, 0, Math.Max(threads, Environment.ProcessorCount) + 4);
+        await Task.WhenAll(waits);
+        Assert.Equal(2001, db.GetAsyncVfsStatus()!.DurableCommits);
+    }
+
+    [Fact]
+    public async Task A_wait_can_be_cancelled_and_the_commits_stay()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        using var cancelled = new CancellationTokenSource();
+        await cancelled.CancelAsync();
+        DurabilityTicket ticket = db.GetDurabilityTicket();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => ticket.WhenDurable(cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => db.FlushAsync(cancelled.Token));
+        Assert.False(ticket.IsDurable);
+        await ticket.WhenDurable(TestContext.Current.CancellationToken);
+    }
+
+    [Fact]
+    public async Task Cancelling_races_with_completion_harmlessly()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        int cancelled = 0;
+        for (int i = 0; i < 200; i++)
+        {
+            Database.Execute(db, $"INSERT INTO t VALUES({i})");
+            using var source = new CancellationTokenSource();
+            Task wait = db.FlushAsync(source.Token);
+            Thread.SpinWait(i * 20);
+            await source.CancelAsync();
+            try
+            {
+                await wait;
+            }
+            catch (OperationCanceledException)
+            {
+                cancelled++;
+            }
+        }
+        await db.FlushAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(201, db.GetAsyncVfsStatus()!.DurableCommits);
+        TestContext.Current.SendDiagnosticMessage("{0} of 200 were cancelled", cancelled);
+    }
+
+    [Fact]
+    public async Task A_transaction_is_durable_when_its_durable_commit_completes()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        using (SqliteTransaction transaction = db.BeginTransaction())
+        {
+            Database.Execute(db, "INSERT INTO t VALUES(1)");
+            await transaction.CommitDurableAsync(TestContext.Current.CancellationToken);
+            await Assert.ThrowsAsync<InvalidOperationException>(() => transaction.CommitDurableAsync(TestContext.Current.CancellationToken));
+        }
+        Assert.Equal(2, db.GetAsyncVfsStatus()!.DurableCommits);
+    }
+
+    [Fact]
+    public async Task A_durable_commit_cancelled_before_it_began_commits_nothing()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        using (SqliteTransaction transaction = db.BeginTransaction())
+        {
+            Database.Execute(db, "INSERT INTO t VALUES(1)");
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => transaction.CommitDurableAsync(new CancellationToken(true)));
+        }
+        Assert.Equal(0, Database.Scalar<int>(db, "SELECT count(*) FROM t"));
+    }
+
+    [Fact]
+    public async Task Draining_gives_the_file_to_other_programs_and_goes_on()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        await db.DrainAsync(TestContext.Current.CancellationToken);
+        Assert.False(File.Exists(t.Path + "-journal"));
+        File.Copy(t.Path, t.File("copy.db"));
+        Database.Execute(db, "INSERT INTO t VALUES(1)");
+        Assert.Equal(1, db.GetAsyncVfsStatus()!.DurableCommits);
+        using SqliteConnection copy = Database.Connect($"Data Source={t.File("copy.db")};Pooling=False");
+        Assert.Equal(0, Database.Scalar<int>(copy, "SELECT count(*) FROM t"));
+    }
+
+    [Fact]
+    public async Task Draining_while_another_connection_is_in_a_transaction_is_SQLITE_BUSY()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open(), other = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
+        using SqliteTransaction transaction = other.BeginTransaction(deferred: true);
+        Assert.Equal(1, Database.Scalar<int>(other, "SELECT count(*) FROM t"));
+        db.DefaultTimeout = 1;
+        SqliteException e = await Assert.ThrowsAsync<SqliteException>(() => db.DrainAsync(TestContext.Current.CancellationToken));
+        Assert.Equal(5, e.SqliteErrorCode);
+    }
+
+    [Fact]
+    public void A_connection_with_disk_durability_commits_durably()
+    {
+        using var t = new Database(Database.Lazy);
+        using SqliteConnection db = Database.Connect(t.ConnectionString + ";Pooling=False");
+        Database.Execute(db, "CREATE TABLE t(x)");
+        db.SetDurability(Durability.Disk);
+        Database.Execute(db, "INSERT INTO t VALUES(1)");
+        AsyncVfsStatus status = db.GetAsyncVfsStatus()!;
+        Assert.Equal((Durability.Disk, 2L), (status.Durability, status.DurableCommits));
+        db.SetDurability(Durability.Memory);
+        Database.Execute(db, "INSERT INTO t VALUES(2)");
+        Assert.Equal(2, db.GetAsyncVfsStatus()!.DurableCommits);
+        Assert.Throws<ArgumentOutOfRangeException>(() => db.SetDurability((Durability)7));
+    }
+
+    [Fact]
+    public void All_databases_can_be_flushed_at_once()
+    {
+        using Database a = new(Database.Lazy), b = new(Database.Lazy);
+        using SqliteConnection first = a.Open(), second = b.Open();
+        Database.Execute(first, "CREATE TABLE t(x)");
+        Database.Execute(second, "CREATE TABLE t(x)");
+        AsyncVfs.FlushAll();
+        Assert.Equal(1, AsyncVfs.GetStatus(a.Path)!.DurableCommits);
+        Assert.Equal(1, AsyncVfs.GetStatus(b.Path)!.DurableCommits);
+    }
+
+    [Fact]
+    public async Task A_database_that_is_attached_has_tickets_of_its_own()
+    {
+        using Database a = new(Database.Lazy), b = new(Database.Lazy);
+        using SqliteConnection db = Database.Connect(a.ConnectionString + ";Pooling=False");
+        using (SqliteCommand attach = db.CreateCommand())
+        {
+            attach.CommandText = "ATTACH $uri AS other";
+            attach.Parameters.AddWithValue("$uri", Database.Lazy.ToDataSource(b.Path));
+            attach.ExecuteNonQuery();
+        }
+        Database.Execute(db, "CREATE TABLE main.t(x)");
+        Database.Execute(db, "CREATE TABLE other.t(x)");
+        await db.GetDurabilityTicket("other").WhenDurable(TestContext.Current.CancellationToken);
+        Assert.Equal(0, AsyncVfs.GetStatus(a.Path)!.DurableCommits);
+        Assert.Equal(1, AsyncVfs.GetStatus(b.Path)!.DurableCommits);
+    }
+
+    [Fact]
+    public void A_connection_of_another_vfs_is_refused_with_the_remedy()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.OpenStock();
+        AsyncVfsException e = Assert.Throws<AsyncVfsException>(() => db.GetDurabilityTicket());
+        Assert.Contains("open it with Vfs=asyncvfs", e.Message);
+        Assert.Throws<AsyncVfsException>(() => db.SetDurability(Durability.Disk));
+        Assert.Throws<AsyncVfsException>(() => { _ = db.GetAsyncVfsStatus(); });
+    }
+
+    [Fact]
+    public void A_closed_connection_is_refused_with_the_remedy()
+    {
+        using var db = new SqliteConnection("Data Source=:memory:");
+        Assert.Contains("open it first", Assert.Throws<InvalidOperationException>(() => db.GetDurabilityTicket()).Message);
+    }
+
+    [Fact]
+    public async Task A_database_in_WAL_mode_is_passed_through_and_says_so()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "PRAGMA journal_mode=wal; CREATE TABLE t(x)");
+        AsyncVfsStatus status = db.GetAsyncVfsStatus()!;
+        Assert.True(status.IsPassedThrough);
+        Assert.NotEqual("", status.PassedThroughReason);
+        await db.FlushAsync(TestContext.Current.CancellationToken);
+        Database.Execute(db, "PRAGMA journal_mode=delete; INSERT INTO t VALUES(1)");
+        Assert.False(db.GetAsyncVfsStatus()!.IsPassedThrough);
+    }
+}

@@ -1,0 +1,138 @@
+using Microsoft.Data.Sqlite;
+using Xunit;
+
+namespace SqliteWriteBehind.Tests;
+
+public class OptionsTests
+{
+    private static readonly AsyncVfsOptions everything = new()
+    {
+        Durability = Durability.Disk,
+        MaxLag = TimeSpan.FromMilliseconds(50),
+        MaxQueueBytes = 8 << 20,
+        OnFull = QueueFullBehavior.Busy,
+        FullTimeout = TimeSpan.FromSeconds(1),
+        OnClose = CloseBehavior.Abandon,
+        CloseTimeout = TimeSpan.FromSeconds(2),
+    };
+
+    [Fact, Trait("platform", "any")]
+    public void Options_become_parameters_of_the_URI()
+    {
+        Assert.Equal("file:///C:/data/app.db?vfs=asyncvfs&durability=disk&max_lag_ms=50&max_queue_bytes=8388608" +
+            "&on_full=busy&full_timeout_ms=1000&close=abandon&close_timeout_ms=2000", everything.ToUri(@"C:\data\app.db"));
+    }
+
+    [Theory, Trait("platform", "any")]
+    [InlineData("app.db", "file:app.db?vfs=asyncvfs")]
+    [InlineData(@"data\a b.db", "file:data/a b.db?vfs=asyncvfs")]
+    [InlineData(@"C:\100% is #1?.db", "file:///C:/100%25 is %231%3F.db?vfs=asyncvfs")]
+    [InlineData(@"\\server\share\app.db", "file:////server/share/app.db?vfs=asyncvfs")]
+    public void A_path_becomes_a_URI(string path, string uri) => Assert.Equal(uri, new AsyncVfsOptions().ToUri(path));
+
+    [Fact, Trait("platform", "any")]
+    public void What_is_out_of_range_is_refused_with_the_range()
+    {
+        Assert.Contains("MaxLag=00:02:00: 0 to 00:01:00 is wanted",
+            Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { MaxLag = TimeSpan.FromMinutes(2) }).Message);
+        Assert.Contains("1048576 (1 MiB) to",
+            Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { MaxQueueBytes = 1 }).Message);
+        Assert.Contains("Wait or Busy is wanted",
+            Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { OnFull = (QueueFullBehavior)9 }.ToUri("a")).Message);
+        Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { CloseTimeout = TimeSpan.FromMilliseconds(-1) });
+    }
+
+    [Fact, Trait("platform", "any")]
+    public void Where_asyncvfs_does_not_exist_the_default_vfs_is_used_or_refused()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        Assert.False(AsyncVfs.Register());
+        Assert.False(AsyncVfs.IsSupported);
+        Assert.Equal("Data Source=/data/app.db", everything.ToConnectionString("/data/app.db"));
+        Assert.Contains("FallBack", Assert.Throws<AsyncVfsException>(() => (everything with { FallBack = false }).ToConnectionString("a")).Message);
+    }
+
+    [Fact, Trait("platform", "any")]
+    public async Task The_same_lines_work_on_every_system()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("asyncvfs").FullName, "any.db");
+        AsyncVfs.Register();
+        AsyncVfs.SetDefaults(new AsyncVfsOptions());
+        using (SqliteConnection db = Database.Connect(new AsyncVfsOptions().ToConnectionString(path)))
+        {
+            Database.Execute(db, "CREATE TABLE t(x)");
+            db.SetDurability(Durability.Memory);
+            using SqliteTransaction transaction = db.BeginTransaction();
+            Database.Execute(db, "INSERT INTO t VALUES(1)");
+            await transaction.CommitDurableAsync(TestContext.Current.CancellationToken);
+            await db.FlushAsync(TestContext.Current.CancellationToken);
+            await db.DrainAsync(TestContext.Current.CancellationToken);
+            await db.GetDurabilityTicket().WhenDurable(TestContext.Current.CancellationToken);
+            Assert.Equal(AsyncVfs.IsSupported, db.GetAsyncVfsStatus() is not null);
+            await AsyncVfs.FlushAllAsync(TestContext.Current.CancellationToken);
+        }
+        SqliteConnection.ClearAllPools();
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("plain.db")]
+    [InlineData("with space.db")]
+    [InlineData("100% #1 & ünïcödé = 'ja'; yes.db")]
+    public void The_file_is_the_one_that_was_named(string name)
+    {
+        using var t = new Database();
+        using SqliteConnection db = Database.Connect(new AsyncVfsOptions().ToConnectionString(t.File(name)) + ";Pooling=False");
+        Database.Execute(db, "CREATE TABLE t(x)");
+        Assert.Equal(t.File(name), db.DataSource);
+        Assert.True(File.Exists(t.File(name)));
+        Assert.False(db.GetAsyncVfsStatus()!.IsPassedThrough);
+    }
+
+    [Fact]
+    public void Options_arrive()
+    {
+        using var t = new Database(everything);
+        using SqliteConnection db = t.Open();
+        AsyncVfsStatus status = db.GetAsyncVfsStatus()!;
+        Assert.Equal((Durability.Disk, TimeSpan.FromMilliseconds(50), 8L << 20), (status.Durability, status.MaxLag, status.MaxQueueBytes));
+        Assert.Equal("busy", Database.Scalar<string>(db, "PRAGMA asyncvfs_on_full"));
+        Assert.Equal("1000", Database.Scalar<string>(db, "PRAGMA asyncvfs_full_timeout_ms"));
+        Assert.Equal("abandon", Database.Scalar<string>(db, "PRAGMA asyncvfs_close"));
+        Assert.Equal("2000", Database.Scalar<string>(db, "PRAGMA asyncvfs_close_timeout_ms"));
+    }
+
+    [Fact]
+    public void Defaults_serve_connection_strings_that_say_nothing()
+    {
+        using var t = new Database();
+        AsyncVfs.SetDefaults(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(77) });
+        try
+        {
+            using SqliteConnection db = t.Open();
+            Assert.Equal(77, db.GetAsyncVfsStatus()!.MaxLag.TotalMilliseconds);
+        }
+        finally
+        {
+            AsyncVfs.SetDefaults(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(100) });
+        }
+    }
+
+    [Fact]
+    public void Limits_of_the_process_are_set_at_once()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open();
+        long before = db.GetAsyncVfsStatus()!.MaxProcessQueueBytes;
+        AsyncVfs.SetProcessLimits(maxQueueBytes: 32 << 20);
+        try
+        {
+            Assert.Equal(32 << 20, db.GetAsyncVfsStatus()!.MaxProcessQueueBytes);
+            Assert.Contains("max_process_bytes", Assert.Throws<AsyncVfsException>(() => AsyncVfs.SetProcessLimits(maxQueueBytes: 5)).Message);
+        }
+        finally
+        {
+            AsyncVfs.SetProcessLimits(maxQueueBytes: before);
+        }
+    }
+}

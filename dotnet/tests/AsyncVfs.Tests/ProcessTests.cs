@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using Microsoft.Data.Sqlite;
+using Xunit;
+
+namespace SqliteWriteBehind.Tests;
+
+public class ProcessTests
+{
+    [Theory]
+    [InlineData("return")]
+    [InlineData("exit")]
+    public void What_was_committed_is_written_when_the_process_ends(string how)
+    {
+        using var t = new Database();
+        Assert.Equal(0, Child.Finish(how, t.Path).ExitCode);
+        Assert.Equal(Child.Rows, CountRows(t));
+    }
+
+    [Fact]
+    public void A_killed_process_leaves_a_prefix_with_all_that_was_flushed()
+    {
+        for (int round = 0; round < 3; round++)
+        {
+            using var t = new Database();
+            using (Process child = Child.Start("wait_to_be_killed", t.Path))
+            {
+                Assert.Equal("flushed", child.StandardOutput.ReadLine());
+                Thread.SpinWait(round * 1_000_000);
+                child.Kill();
+                child.WaitForExit();
+            }
+            using SqliteConnection stock = t.OpenStock();
+            Assert.Equal("ok", Database.Scalar<string>(stock, "PRAGMA integrity_check"));
+            Assert.InRange(Database.Scalar<int>(stock, "SELECT count(*) FROM t"), Child.Rows, int.MaxValue);
+            Assert.Equal(1, Database.Scalar<int>(stock, "SELECT count(*) = max(x) FROM t"));
+        }
+    }
+
+    private static int CountRows(Database t)
+    {
+        using SqliteConnection stock = t.OpenStock();
+        Assert.Equal("ok", Database.Scalar<string>(stock, "PRAGMA integrity_check"));
+        return Database.Scalar<int>(stock, "SELECT count(*) FROM t");
+    }
+}

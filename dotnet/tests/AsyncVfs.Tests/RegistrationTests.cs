@@ -1,0 +1,92 @@
+using Microsoft.Data.Sqlite;
+using Xunit;
+
+namespace SqliteWriteBehind.Tests;
+
+public class RegistrationTests
+{
+    [Fact]
+    public void Registering_again_is_fine()
+    {
+        Assert.True(AsyncVfs.Register());
+        Assert.True(AsyncVfs.Register());
+        Assert.True(AsyncVfs.IsRegistered);
+        Assert.Matches(@"^\d+\.\d+\.\d+", AsyncVfs.Version);
+    }
+
+    [Fact]
+    public void Registering_finds_the_SQLite_of_a_provider_that_was_not_used_yet()
+    {
+        using var t = new Database();
+        Assert.Equal("ok", Child.Finish("register_first", t.Path).Output);
+    }
+
+    [Fact]
+    public void As_the_default_it_serves_connection_strings_that_name_no_vfs()
+    {
+        using var t = new Database();
+        Assert.Equal("ok", Child.Finish("register_default", t.Path).Output);
+    }
+
+    [Fact]
+    public void Opening_without_registering_is_SQLites_own_error()
+    {
+        using var t = new Database();
+        Assert.Equal("SqliteException: SQLite Error 1: 'no such vfs: asyncvfs'.", Child.Finish("unregistered", t.Path).Output);
+    }
+
+    [Fact]
+    public void A_ticket_without_registering_says_what_to_call()
+    {
+        using var t = new Database();
+        Assert.Equal("AsyncVfsException: asyncvfs is not registered: call AsyncVfs.Register() before a database is opened through it.",
+            Child.Finish("ticket_unregistered", t.Path).Output);
+    }
+
+    [Fact]
+    public void Without_the_library_registering_says_where_it_comes_from()
+    {
+        using var t = new Database();
+        // The same program, in a folder without asyncvfs.dll.
+        foreach (string file in Directory.GetFiles(AppContext.BaseDirectory))
+        {
+            if (Path.GetFileName(file) != "asyncvfs.dll") File.Copy(file, t.File(Path.GetFileName(file)));
+        }
+        Assert.StartsWith("AsyncVfsException: asyncvfs.dll cannot be loaded. The package AsyncVfs brings it",
+            Child.Finish("register_first", t.Path, t.File(Path.GetFileName(Environment.ProcessPath!))).Output);
+    }
+
+    [Fact]
+    public void A_module_that_is_no_SQLite_is_refused()
+    {
+        AsyncVfs.Register();
+        nint kernel = System.Runtime.InteropServices.NativeLibrary.Load("kernel32.dll");
+        AsyncVfsException e = Assert.Throws<AsyncVfsException>(() => AsyncVfs.Register(sqliteModule: kernel));
+        Assert.Contains("does not export sqlite3_libversion_number", e.Message);
+    }
+
+    [Fact]
+    public void The_keyword_of_version_10_opens_it()
+    {
+        using var t = new Database();
+        using SqliteConnection db = Database.Connect($"Data Source={t.Path};Vfs={AsyncVfs.VfsName}");
+        Assert.False(db.GetAsyncVfsStatus()!.IsPassedThrough);
+    }
+
+    [Fact]
+    public void System_Data_SQLite_opens_it_by_its_own_keyword()
+    {
+        using var t = new Database();
+        using (var db = new System.Data.SQLite.SQLiteConnection($"Data Source={t.Path};VfsName={AsyncVfs.VfsName}"))
+        {
+            db.Open();
+            using System.Data.SQLite.SQLiteCommand command = db.CreateCommand();
+            command.CommandText = "CREATE TABLE t(x); INSERT INTO t VALUES(1); SELECT asyncvfs_flush()";
+            Assert.Equal(1L, command.ExecuteScalar());
+            Assert.Equal(2, AsyncVfs.GetStatus(t.Path)!.DurableCommits);
+        }
+        System.Data.SQLite.SQLiteConnection.ClearAllPools();
+        using SqliteConnection stock = t.OpenStock();
+        Assert.Equal(1, Database.Scalar<int>(stock, "SELECT count(*) FROM t"));
+    }
+}
