@@ -3,7 +3,10 @@
  *   latency    one-row inserts, a commit each: percentiles and commits/s
  *   sustained  the same, 200,000 of them: commits/s until all are durable
  *   reads      a page's read with 0 and with up to a million pages queued
+ *   disk       commits with durability=disk from several connections: disk.c
  *   oversized  a transaction beyond the memory limit, beside win32: oversized.c
+ *   memory     how much the process grows under a long stream: memory.c
+ *   backpressure  commits while the queue is at its limit: backpressure.c
  *   flush      what FlushFileBuffers costs here, and no more
  *
  * The table has one index, on a pseudo-random key, and a text of 100 bytes.
@@ -47,12 +50,9 @@ static const char payload[] =
     "each of them atomic.";
 
 static void insert_row(sqlite3 *db, sqlite3_stmt *insert) {
-  int rc;
   sqlite3_bind_int64(insert, 1, (sqlite3_int64)(random_next(&random_state) >> 1));
   sqlite3_bind_text(insert, 2, payload, (int)sizeof payload - 1, SQLITE_STATIC);
-  sqlite3_step(insert);
-  rc = sqlite3_reset(insert);
-  if (rc != SQLITE_OK) check(db, rc, SQLITE_OK, "insert");
+  run_statement(db, insert);
 }
 
 /* Asks for a file that is not there: in a trace of system calls, its name
@@ -126,23 +126,11 @@ static result run_turn(const contestant *c, const options *o, samples *s) {
   return r;
 }
 
-/* Unknown in one turn is unknown: else p99 could come from other turns than
- * p50, and be less. */
-static double median_of(const result *turns, uint32_t n, size_t offset) {
-  double values[MAX_ROUNDS];
-  uint32_t i;
-  for (i = 0; i < n; i++) {
-    values[i] = *(const double *)((const char *)&turns[i] + offset);
-    if (isnan(values[i])) return NAN;
-  }
-  return median(values, n);
-}
-
 static result summarise(const result *turns, uint32_t n) {
   result r = turns[n - 1];
   uint32_t i;
   size_t k;
-#define MEDIAN(field) r.field = median_of(turns, n, offsetof(result, field))
+#define MEDIAN(field) r.field = median_of(&turns->field, sizeof *turns, n)
   MEDIAN(commits);
   MEDIAN(seconds);
   MEDIAN(durable_seconds);
@@ -449,10 +437,12 @@ static int reads_mode(const options *o) {
 /* ---- options ---------------------------------------------------------- */
 
 static void usage(void) {
-  fprintf(stderr,
-          "bench.exe [--mode latency|sustained|reads|oversized|flush] [--commits N]\n"
-          "          [--rounds N] [--only PART_OF_A_NAME] [--slow-seconds S] [--pages N]\n"
-          "          [--mib N] [--dir FOLDER] [--json FILE] [--mark 0|1]\n");
+  fprintf(
+      stderr,
+      "bench.exe [--mode latency|sustained|reads|disk|oversized|memory|backpressure|flush]\n"
+      "          [--commits N] [--rounds N] [--only PART_OF_A_NAME] [--slow-seconds S]\n"
+      "          [--pages N] [--mib N] [--seconds S] [--dir FOLDER] [--json FILE]\n"
+      "          [--mark 0|1]\n");
   exit(2);
 }
 
@@ -474,7 +464,8 @@ static options parse_options(int argc, char **argv) {
                .rounds = 3,
                .pages = 1000000,
                .slow_seconds = 3,
-               .mib = 64};
+               .mib = 64,
+               .seconds = 600};
   int i;
   GetTempPathA(MAX_PATH, temporary);
   for (i = 1; i < argc; i += 2) {
@@ -498,6 +489,8 @@ static options parse_options(int argc, char **argv) {
       o.mark = (int)number(value, 0, 1);
     } else if (strcmp(argv[i], "--mib") == 0) {
       o.mib = number(value, 2, 4096);
+    } else if (strcmp(argv[i], "--seconds") == 0) {
+      o.seconds = number(value, 1, 86400);
     } else if (strcmp(argv[i], "--slow-seconds") == 0) {
       o.slow_seconds = number(value, 1, 3600);
     } else {
@@ -523,6 +516,9 @@ int main(int argc, char **argv) {
   }
   if (!have_asyncvfs) return 1;
   if (strcmp(o.mode, "reads") == 0) return reads_mode(&o);
+  if (strcmp(o.mode, "disk") == 0) return disk_mode(&o);
   if (strcmp(o.mode, "oversized") == 0) return oversized_mode(&o);
+  if (strcmp(o.mode, "memory") == 0) return memory_mode(&o);
+  if (strcmp(o.mode, "backpressure") == 0) return backpressure_mode(&o);
   usage();
 }

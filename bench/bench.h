@@ -23,9 +23,13 @@ typedef struct options {
   int mark;            /* strace_commits.sh wants to see where the commits are */
   double slow_seconds; /* for each turn of those who wait for the disk */
   uint32_t mib;        /* oversized: of the transaction */
+  double seconds;      /* memory: of the stream */
 } options;
 
+int disk_mode(const options *);
 int oversized_mode(const options *);
+int memory_mode(const options *);
+int backpressure_mode(const options *);
 
 /* xorshift64; *state is not 0 */
 static inline uint64_t random_next(uint64_t *state) {

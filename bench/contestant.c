@@ -43,6 +43,19 @@ sqlite3_stmt *prepare(sqlite3 *db, const char *sql) {
   return stmt;
 }
 
+uint32_t run_statement(sqlite3 *db, sqlite3_stmt *stmt) {
+  uint32_t busy = 0;
+  int rc;
+  for (;;) {
+    sqlite3_step(stmt);
+    rc = sqlite3_reset(stmt);
+    if (rc != SQLITE_BUSY) break;
+    busy++;
+  }
+  if (rc != SQLITE_OK) check(db, rc, SQLITE_OK, sqlite3_sql(stmt));
+  return busy;
+}
+
 sqlite3_int64 query_int64(sqlite3 *db, const char *sql) {
   sqlite3_stmt *stmt = prepare(db, sql);
   sqlite3_int64 value;
@@ -114,6 +127,8 @@ engine_status status_read(const contestant *c, sqlite3 *db) {
       {"database_bytes", offsetof(engine_status, database_bytes)},
       {"pages_written", offsetof(engine_status, pages_written)},
       {"coalesced_pages", offsetof(engine_status, coalesced_pages)},
+      {"stalls", offsetof(engine_status, stalls)},
+      {"max_queue_bytes", offsetof(engine_status, max_queue_bytes)},
       {"queue_pages", offsetof(engine_status, queue_pages)},
       {"queue_bytes", offsetof(engine_status, queue_bytes)},
   };
@@ -169,6 +184,7 @@ engine_status status_difference(const engine_status *later, const engine_status 
   d.database_bytes -= earlier->database_bytes;
   d.pages_written -= earlier->pages_written;
   d.coalesced_pages -= earlier->coalesced_pages;
+  d.stalls -= earlier->stalls;
   /* the same program printed both: the calls stand in the same order */
   for (i = 0; i < d.os_call_count && i < earlier->os_call_count; i++)
     d.os_calls[i].count -= earlier->os_calls[i].count;

@@ -9,6 +9,7 @@
 
 #include <sqlite3.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum durable_by {
   DURABLE_AT_COMMIT,     /* each COMMIT flushes */
@@ -48,6 +49,10 @@ void database_make_durable(const contestant *, sqlite3 *);
 void run_sql(sqlite3 *, const char *sql);
 sqlite3_int64 query_int64(sqlite3 *, const char *sql);
 sqlite3_stmt *prepare(sqlite3 *, const char *sql);
+/* Steps a statement that returns no rows, and resets it. One that is told BUSY is given
+ * again: BEGIN has done nothing, and COMMIT has left the transaction open. Returns how
+ * often that was. */
+uint32_t run_statement(sqlite3 *, sqlite3_stmt *);
 void check(sqlite3 *, int rc, int expected, const char *doing);
 
 /* ---- PRAGMA asyncvfs_status ------------------------------------------- */
@@ -56,7 +61,7 @@ void check(sqlite3 *, int rc, int expected, const char *doing);
 
 typedef struct engine_status {
   double batches, flushes, journal_bytes, database_bytes, pages_written;
-  double coalesced_pages, queue_pages, queue_bytes;
+  double coalesced_pages, stalls, queue_pages, queue_bytes, max_queue_bytes;
   size_t os_call_count;
   struct {
     char name[40];
@@ -67,7 +72,7 @@ typedef struct engine_status {
 /* All zero unless the contestant is asyncvfs. */
 engine_status status_read(const contestant *, sqlite3 *);
 
-/* later - earlier, of everything but the queue's size */
+/* later - earlier, of what counts up */
 engine_status status_difference(const engine_status *later, const engine_status *earlier);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
+
+#include "bench.h"
 #if defined(_M_X64) || defined(__x86_64__)
 #include <intrin.h>
 #define TICKS() __rdtsc()
@@ -99,4 +101,13 @@ static int compare_doubles(const void *a, const void *b) {
 double median(double *values, size_t n) {
   qsort(values, n, sizeof values[0], compare_doubles);
   return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+double median_of(const double *first, size_t stride, size_t n) {
+  double values[MAX_ROUNDS];
+  for (size_t i = 0; i < n; i++) {
+    values[i] = *(const double *)((const char *)first + i * stride);
+    if (isnan(values[i])) return NAN;
+  }
+  return median(values, n);
 }

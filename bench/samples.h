@@ -40,5 +40,8 @@ double clock_seconds(void);
 /* The middle of n > 0 values (the mean of the two in the middle), none of
  * them NAN. Sorts them in place. */
 double median(double *values, size_t n);
+/* The same of a field of n <= MAX_ROUNDS turns, `stride` bytes from one to the next; left
+ * as they are. NAN if one is: else p99 could come from other turns than p50, and be less. */
+double median_of(const double *first, size_t stride, size_t n);
 
 #endif
