@@ -492,9 +492,13 @@ static void open_program(program *p) {
   const char *synchronous = p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
   char sql[100];
   int rc, mode = (int)below(p->stock ? 3 : 5), d;
+  sim_heap_fails_at = run.no_memory && chance(30) ? 1 + below(12) : 0;
+  while ((rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                               p->stock ? "win32" : "asyncvfs")) == SQLITE_NOMEM && run.no_memory) {
+    sqlite3_close(p->db);
+    sim_heap_fails_at = 0;
+  }
   sim_heap_fails_at = 0;   /* it would be another program, passed through */
-  rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                       p->stock ? "win32" : "asyncvfs");
   if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
   sqlite3_extended_result_codes(p->db, 1);
   sqlite3_create_function(p->db, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
