@@ -50,6 +50,7 @@
   ROLE(sleep)  \
   ROLE(sql)    \
   ROLE(stream) \
+  ROLE(recorder) \
   ROLE(open_uri) \
   ROLE(large) \
   ROLE(two_databases) \

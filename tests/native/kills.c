@@ -9,7 +9,7 @@
  *   child:   the next one goes on with what is left itself, recovered by asyncvfs: it
  *            must begin at the same n
  *
- * The content after commit n follows from the seed alone: the statements of commits 1..n.
+ * The content after commit n follows from the seed alone (record/commits.h).
  *
  * usage: kills DIRECTORY [KILLS [SEED]]
  */
@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "record/commits.h"
 #include "seam.h"
 #include "sqlite3.h"
 
@@ -45,22 +46,13 @@ static struct {
   long kills, hot, commits, lost, promised;
 } total;
 
-static uint64_t draw(uint64_t *state) {
-  uint64_t z = *state += 0x9e3779b97f4a7c15u;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return z ^ z >> 31;
-}
-
-static uint32_t below(uint64_t *state, uint32_t n) { return (uint32_t)((draw(state) >> 32) * n >> 32); }
-
 static void die(const char *what, int n) {
   fprintf(stderr, "kills: database of seed %llu, %ld kills: %s (%d); what is left: %s\n",
           (unsigned long long)life.seed, total.kills, what, n, life.path);
   exit(1);
 }
 
-/* ---- what commit n does ------------------------------------------------------------- */
+/* ---- the commits (record/commits.h) ------------------------------------------------- */
 
 static void run(sqlite3 *db, const char *sql) {
   char *message = NULL;
@@ -70,23 +62,10 @@ static void run(sqlite3 *db, const char *sql) {
   }
 }
 
-/* Zeros and the number: content that tells where it comes from, without randomness. */
 static void write_commit(sqlite3 *db, int n) {
-  uint64_t r = life.seed * 1000003 + (uint64_t)n;
-  char sql[600];
-  uint32_t what = below(&r, 10), bytes = below(&r, 4) == 0 ? below(&r, 9000) : below(&r, 200);
+  char sql[COMMIT_SQL_BYTES];
   run(db, "BEGIN IMMEDIATE");
-  snprintf(sql, sizeof sql, "UPDATE last SET n=%d", n);
-  run(db, sql);
-  snprintf(sql, sizeof sql, "REPLACE INTO t VALUES(%u, %d, printf('%%0*d', %u, %d))", below(&r, 60), n, bytes + 1, n);
-  run(db, sql);
-  if (what < 3) snprintf(sql, sizeof sql, "DELETE FROM t WHERE id%%7=%u", below(&r, 7));
-  else if (what < 6) snprintf(sql, sizeof sql, "UPDATE t SET a=a+%d WHERE id>%u", n, below(&r, 60));
-  else if (what == 6 && n % 3 == 0) {   /* more than the queue takes */
-    snprintf(sql, sizeof sql, "WITH RECURSIVE c(i) AS (SELECT 1000 UNION ALL SELECT i+1 FROM c WHERE i<1150)"
-             "REPLACE INTO t SELECT i, %d, printf('%%0*d', 4000, i) FROM c", n);
-  } else if (what == 7) snprintf(sql, sizeof sql, "DELETE FROM t WHERE id>=1000");
-  else return;
+  commits_sql(life.seed, n, sql);
   run(db, sql);
 }
 
@@ -127,10 +106,6 @@ static uint64_t state_after(int n) {
   return life.state[n];
 }
 
-static const char schema[] =
-    "CREATE TABLE t(id INTEGER PRIMARY KEY, a INT, b TEXT); CREATE INDEX i ON t(a);"
-    "CREATE TABLE last(n INT); INSERT INTO last VALUES(0)";
-
 /* ---- the child -------------------------------------------------------------------------- */
 
 typedef struct message {
@@ -147,15 +122,15 @@ static void child(int to, uint64_t chance) {
   static const char *const modes[] = {"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"};
   char sql[500];
   sqlite3 *db = NULL;
-  int n, disk = below(&chance, 4) == 0, flush_every = 1 + (int)below(&chance, 60);
-  uint32_t mode = below(&chance, 5), exclusive = below(&chance, 6) == 0;
-  native_flush_us = below(&chance, 3) * 400;
+  int n, disk = commits_below(&chance, 4) == 0, flush_every = 1 + (int)commits_below(&chance, 60);
+  uint32_t mode = commits_below(&chance, 5), exclusive = commits_below(&chance, 6) == 0;
+  native_flush_us = commits_below(&chance, 3) * 400;
   if (native_start() != SQLITE_OK) _exit(4);
   snprintf(sql, sizeof sql, "file:%s?max_queue_bytes=1048576&max_lag_ms=%u&durability=%s", life.path,
-           below(&chance, 3) * 3, disk ? "disk" : "memory");
+           commits_below(&chance, 3) * 3, disk ? "disk" : "memory");
   if (sqlite3_open_v2(sql, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, "asyncvfs") != SQLITE_OK) _exit(5);
   snprintf(sql, sizeof sql, "PRAGMA journal_mode=%s; PRAGMA cache_size=%u; PRAGMA locking_mode=%s",
-           modes[mode], below(&chance, 2) ? 8 : 2000, exclusive ? "EXCLUSIVE" : "NORMAL");
+           modes[mode], commits_below(&chance, 2) ? 8 : 2000, exclusive ? "EXCLUSIVE" : "NORMAL");
   run(db, sql);
   n = number_in(db);
   tell(to, 'b', n);
@@ -239,12 +214,12 @@ static void new_database(const char *directory, uint64_t seed) {
   unlink(name);
   sqlite3_open_v2(life.path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix");
   snprintf(name, sizeof name, "PRAGMA page_size=%d; PRAGMA auto_vacuum=%u; PRAGMA synchronous=OFF",
-           page_sizes[below(&chance, 6)], below(&chance, 2));
+           page_sizes[commits_below(&chance, 6)], commits_below(&chance, 2));
   run(db, name);
-  run(db, schema);
+  run(db, commits_schema);
   sqlite3_close(db);
   sqlite3_open(":memory:", &life.shadow);
-  run(life.shadow, schema);
+  run(life.shadow, commits_schema);
   life.state[0] = content(life.shadow);
 }
 
@@ -257,8 +232,8 @@ static void spin_us(uint32_t us) {
 
 static void kill_once(uint64_t *chance, int *at) {
   int ends[2], told = *at, promised = *at, status, n, begun = 0;
-  int lines = (int)below(chance, below(chance, 3) == 0 ? 90 : 15);
-  uint32_t delay_us = below(chance, 4) == 0 ? below(chance, 6000) : below(chance, 400);
+  int lines = (int)commits_below(chance, commits_below(chance, 3) == 0 ? 90 : 15);
+  uint32_t delay_us = commits_below(chance, 4) == 0 ? commits_below(chance, 6000) : commits_below(chance, 400);
   message m;
   pid_t pid;
   if (pipe(ends) != 0) die("pipe", errno);
@@ -266,7 +241,7 @@ static void kill_once(uint64_t *chance, int *at) {
   if (pid < 0) die("fork", errno);
   if (pid == 0) {
     close(ends[0]);
-    child(ends[1], draw(chance));
+    child(ends[1], commits_draw(chance));
   }
   close(ends[1]);
   for (;;) {
@@ -310,7 +285,7 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   while (total.kills < kills) {
     if (life.kills == 0 || life.kills > KILLS_A_DATABASE || at > MOST_COMMITS - 100) {
-      new_database(argv[1], draw(&chance));
+      new_database(argv[1], commits_draw(&chance));
       at = 0;
     }
     life.kills++;

@@ -154,9 +154,11 @@ int role_stream(int argc, char **argv) {
   if (rc == SQLITE_OK) rc = set_up(&s, db);
   if (rc == SQLITE_OK) rc = begin_or_go_on(&s, db, &i);
   rng_seed(s.seed);
+  bool disk = s.pragma != NULL && strcmp(s.pragma, "asyncvfs_durability=disk") == 0;
   while (rc == SQLITE_OK) {
     i++;
     rc = stream_write(&s, db, i, i);
+    if (rc == SQLITE_OK && disk) say("flushed", i);
     if (rc == SQLITE_OK && s.flush_every > 0 && rng_below((uint64_t)s.flush_every) == 0) {
       /* Stock SQLite ignores a PRAGMA that it does not know, and its commits
        * are on disk anyway. */

@@ -10,7 +10,8 @@
  *
  * A child process (role "stream") writes the stream, from the start or from
  * where the database is, until it is ended, and prints "committed N" and,
- * after PRAGMA asyncvfs_flush, "flushed N".
+ * after PRAGMA asyncvfs_flush, "flushed N". With durability=disk each commit is flushed
+ * when it returns.
  */
 #ifndef STREAM_H
 #define STREAM_H

@@ -25,6 +25,7 @@
 #define OVERSIZED_KILLS 24
 #define SHRINKING_KILLS 24
 #define EXCLUSIVE_KILLS 12
+#define DISK_KILLS      24
 #define ENOUGH_KILLS    24 /* for one of them to hit a batch */
 
 typedef struct tally {
@@ -186,6 +187,24 @@ static void exclusive_locking_recovers_a_prefix(void) {
   report(&t);
 }
 
+/* Each COMMIT that has returned is there. */
+static void disk_commits_are_all_there(void) {
+  static const char *const modes[] = {"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"};
+  tally t = {0, 0, 0};
+  if (!sql_vfs_is_asyncvfs()) return;
+  for (int i = 0; i < DISK_KILLS; i++) {
+    stream s = {.journal_mode = modes[i % 5],
+                .page_size = i % 2 == 0 ? 4096 : 512,
+                .cache_size = i % 4 == 0 ? 5 : 2000,
+                .big_every = i % 3 == 0 ? 10 : 0,
+                .big_bytes = 90000,
+                .exclusive = i % 6 == 5,
+                .pragma = "asyncvfs_durability=disk"};
+    if (!kill_once(&s, 30, &t)) break;
+  }
+  report(&t);
+}
+
 void suite_kill(void) {
   CU_pSuite suite = CU_add_suite("kill", NULL, NULL);
   ADD_TEST(suite, delete_mode_recovers_a_prefix);
@@ -196,4 +215,5 @@ void suite_kill(void) {
   ADD_TEST(suite, oversized_transactions_recover_a_prefix);
   ADD_TEST(suite, shrinking_files_recover_a_prefix);
   ADD_TEST(suite, exclusive_locking_recovers_a_prefix);
+  ADD_TEST(suite, disk_commits_are_all_there);
 }

@@ -1,0 +1,29 @@
+#!/bin/bash
+# Processes ended by TerminateProcess under Wine, in each journal_mode: the suite `kill`
+# with other seeds, until there were KILLS.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+log=$root/build/log/terminated
+wanted=${KILLS:-500} kills=0 hot=0 run=0
+count() { # RUN
+  while read -r k _ _ _ _ h _; do kills=$((kills + k)) hot=$((hot + h)); done \
+    < <(tr -d '\r' <"$log.$1.log" | grep -E '^ *[0-9]+ kills, ' || true)
+}
+suite() { # RUN
+  TEST_SEED=$((RANDOM * 32768 + RANDOM)) "$WINE" "$BIN_DIR/tests.exe" kill >"$log.$1.log" 2>&1 </dev/null
+}
+while [ $kills -lt "$wanted" ]; do
+  suite $run & first=$!
+  rc=0
+  suite $((run + 1)) || rc=$?
+  wait $first || rc=$?
+  if [ $rc != 0 ]; then
+    grep -h "test_kill\|stream.c\|seed" "$log.$run.log" "$log.$((run + 1)).log" | tail -n 20
+    echo "error: the suite kill fails: $log.$run.log, $log.$((run + 1)).log"
+    exit 1
+  fi
+  count $run
+  count $((run + 1))
+  run=$((run + 2))
+done
+echo "proof: $kills processes ended by TerminateProcess, $hot with a hot journal; 0 wrong"
