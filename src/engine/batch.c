@@ -250,6 +250,7 @@ static int state_super(avfs_batch *b, int *wait_out) {
   int rc;
   if (b->input.super == NULL) return SQLITE_OK;
   if (b->step == AVFS_STEP_DONE) return b->op.rc;
+  b->has_super = 1;
   n = (uint32_t)strlen(b->input.super);
   rc = small_buffer(b, n + 20);
   if (rc != SQLITE_OK) return rc;
@@ -322,9 +323,13 @@ static int state_pages(avfs_batch *b, int *wait_out) {
   return rc;
 }
 
+/* The deletion of a super-journal, which was the commit, need not be on the medium yet.
+ * A cut comes after it in the file system's log; a zeroed header might come before, and
+ * this database would be committed while the others are rolled back. */
 static int state_void(avfs_batch *b, int *wait_out) {
   enum { HEADER_FIELDS = 28 };
   int rc;
+  if (b->has_super) return b->io->resize(b->journal, 0);
   if (b->step == AVFS_STEP_DONE) return b->op.rc;
   rc = small_buffer(b, HEADER_FIELDS);
   if (rc != SQLITE_OK) return rc;
@@ -334,7 +339,7 @@ static int state_void(avfs_batch *b, int *wait_out) {
 }
 
 static void forget_transaction(avfs_batch *b) {
-  b->valid = 0;
+  b->valid = b->has_super = 0;
   b->segment_count = 0;
   avfs_free(b->journaled);
   b->journaled = NULL;

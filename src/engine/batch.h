@@ -21,6 +21,7 @@
  *   PAGES_FLUSH      flush                             a void journal before the pages
  *                                                      are there would leave them torn
  *   VOID             journal's header zeroed           either: `before` or `after`
+ *                    (with a super-journal: cut to nothing)
  *   VOID_FLUSH       flush                             else a later foreign writer
  *                                                      would be rolled back by it
  *   CUT              file shortened, if it shrank      database = after; a file longer
@@ -107,6 +108,7 @@ typedef struct avfs_batch {
   uint64_t segment_at;       /* where the segment's header stands */
   uint64_t segment_end;      /* where its last record ends */
   int valid;                 /* the journal has a header on the medium, or may have */
+  int has_super;             /* the journal names a super-journal, or may */
   avfs_op op;                /* of SUPER, HEADER and VOID */
   unsigned char *small;      /* what op writes */
   uint32_t small_room;       /* bytes */

@@ -141,6 +141,7 @@ static struct judge {
   uint32_t unit;
   fake_bytes before, after;   /* of the batch; after counts when `last` */
   bool last;                  /* this run ends it */
+  bool super;                 /* its journal names a super-journal */
   bool undoing;
   avfs_file *db, *journal;
   uint64_t headers, voids;    /* written */
@@ -210,6 +211,16 @@ static bool has_pending_beside(const avfs_file *f, uint64_t at) {
   return fake_io_in_flight(f);
 }
 
+/* The moment of the commit, or of the undoing's end. */
+static void judge_void(void) {
+  judge.voids++;
+  judge.voiding = true;
+  JUDGE(judge.last || judge.undoing, "the journal is made void in mid-transaction");
+  JUDGE(!has_pending(judge.db), "the journal is made void before the pages are flushed");
+  JUDGE(is_durable(judge.undoing ? &judge.before : &judge.after),
+        "the journal is made void before the pages are durable");
+}
+
 static void judge_journal_write(const fake_call *c) {
   static reading r;
   static const unsigned char zeros[HEADER_FIELDS];
@@ -219,12 +230,7 @@ static void judge_journal_write(const fake_call *c) {
           "a header is written before its content is durable");
     JUDGE(!judge.undoing, "a header is written while undoing");
   } else if (c->offset == 0 && memcmp(c->data, zeros, HEADER_FIELDS) == 0) {
-    judge.voids++;
-    judge.voiding = true;
-    JUDGE(judge.last || judge.undoing, "the journal is made void in mid-transaction");
-    JUDGE(!has_pending(judge.db), "the journal is made void before the pages are flushed");
-    JUDGE(is_durable(judge.undoing ? &judge.before : &judge.after),
-          "the journal is made void before the pages are durable");
+    judge_void();
   } else {
     read_journal(&judge.journal->durable, judge.unit, &r);
     JUDGE(!r.valid || c->offset >= r.end, "a record of a valid journal is overwritten");
@@ -235,7 +241,9 @@ static void judge_journal_write(const fake_call *c) {
 static void judge_resize(const fake_call *c) {
   static reading r;
   read_journal(&judge.journal->durable, judge.unit, &r);
-  if (c->file == judge.journal) {
+  if (c->file == judge.journal && judge.super && judge.last && c->offset == 0) {
+    judge_void();   /* by a cut, which comes after the super-journal's deletion */
+  } else if (c->file == judge.journal) {
     JUDGE(!r.valid || c->offset >= r.end, "a valid journal is cut");
   } else if (c->offset < judge.before.n && !judge.undoing) {
     JUDGE(!r.valid && !has_pending(judge.journal), "the file is cut before the journal is void");
@@ -355,7 +363,7 @@ static void begin_judging(const fake_bytes *before, const fake_bytes *after) {
   fake_bytes_set(&judge.before, before->p, before->n);
   fake_bytes_set(&judge.after, after->p, after->n);
   judge.headers = judge.voids = 0;
-  judge.voiding = false;
+  judge.voiding = judge.super = false;
 }
 
 /* One batch from one state to the next, in `segments` runs. */
@@ -466,6 +474,7 @@ static void a_super_journals_name_ends_the_journal(void) {
   avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n, .more = 1,
                             .super = super};
   CHECK_EQ(run_to_the_end(r, &input), 0);
+  judge.super = true;
   CHECK(avfs_batch_is_open(&r->b));
   CHECK(judge.journal->pending == NULL && judge.db->pending == NULL);   /* all is flushed */
   CHECK(is_durable(&judge.after));
