@@ -175,6 +175,7 @@ struct avfs_store {
   uint64_t run_began_ns AVFS_GUARDED_BY(avfs_store_role);
   uint64_t run_usual_ns AVFS_GUARDED_BY(avfs_store_role);   /* smoothed duration of a batch */
   int segment_rc AVFS_GUARDED_BY(avfs_store_role);          /* how the last segment ended */
+  int segment_told AVFS_GUARDED_BY(avfs_store_role);        /* its failure, to its writer */
   int error_rc AVFS_GUARDED_BY(avfs_store_role);            /* of the last failure; kept */
   uint32_t error_os AVFS_GUARDED_BY(avfs_store_role);
   uint64_t error_ns AVFS_GUARDED_BY(avfs_store_role);

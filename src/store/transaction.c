@@ -51,12 +51,27 @@ void avfs_transaction_begin(avfs_store *s) {
   s->txn.size = s->committed.size;
   s->txn_limit = s->settings.value[AVFS_MAX_QUEUE_BYTES] / 2;
   s->segment_rc = SQLITE_OK;
+  s->segment_told = 0;
 }
 
 /* Waits until the segment in progress is over. */
 static int wait_segment(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   while (s->run != AVFS_RUN_NONE) avfs_store_wait(s, AVFS_FOREVER);
   return s->segment_rc;
+}
+
+/* Goes on with a segment that failed, of a writer who was told and yet writes: in
+ * locking_mode=EXCLUSIVE its rollback gives no lock up, so nothing is discarded. Not
+ * with a super-journal, which SQLite deletes when it rolls back. */
+static void retry_segment(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  if (s->segment_rc == SQLITE_OK || !s->segment_told || s->super != NULL) return;
+  avfs_batch_start(&s->batch, NULL, s->page_bytes);
+  s->segment_rc = SQLITE_OK;
+  s->segment_told = 0;
+  s->run = AVFS_RUN_ACTIVE;
+  avfs_store_leave(s);
+  avfs_store_kick(s);
+  avfs_store_enter(s);
 }
 
 /* txn's pages become draining's; both see the file at txn's size. */
@@ -80,6 +95,7 @@ int avfs_transaction_spill(avfs_conn *c, int wait, const char *super) {
     while (s->run != AVFS_RUN_NONE) avfs_store_wait(s, AVFS_FOREVER);
     s->through = AVFS_THROUGH_OPEN;
   }
+  retry_segment(s);
   rc = wait_segment(s);
   if (rc != SQLITE_OK) goto done;
   if (s->txn.count > 0 || super != NULL) {
@@ -92,6 +108,7 @@ int avfs_transaction_spill(avfs_conn *c, int wait, const char *super) {
   }
   if (wait) rc = wait_segment(s);
 done:
+  s->segment_told = s->segment_rc != SQLITE_OK;
   avfs_store_leave(s);
   return rc;
 }
