@@ -178,6 +178,13 @@ static void report_loss(avfs_store *s, int rc, uint64_t lost) AVFS_EXCLUDES(avfs
   avfs_report_error(e);
 }
 
+/* The time is for a disk that fails. One that works is waited for, also when it is slow or
+ * the machine slept meanwhile. */
+static int drain_to_close(avfs_store *s, uint32_t timeout_ms) {
+  int rc = avfs_store_drain(s, timeout_ms);
+  return rc == SQLITE_BUSY ? avfs_store_drain(s, AVFS_FOREVER) : rc;
+}
+
 void avfs_store_release(avfs_store *s) {
   uint64_t lost = 0;
   int rc = SQLITE_OK;
@@ -188,10 +195,10 @@ void avfs_store_release(avfs_store *s) {
                    ? AVFS_FOREVER
                    : (uint32_t)s->settings.value[AVFS_CLOSE_TIMEOUT_MS];
   avfs_store_leave_shared(s);
-  if (avfs_registry_is_last(s)) rc = avfs_store_drain(s, timeout_ms);
+  if (avfs_registry_is_last(s)) rc = drain_to_close(s, timeout_ms);
   if (!avfs_registry_release(s)) return;
   /* Mostly nothing is left to do. */
-  if (rc == SQLITE_OK) rc = avfs_store_drain(s, timeout_ms);
+  if (rc == SQLITE_OK) rc = drain_to_close(s, timeout_ms);
   avfs_store_enter(s);
   s->closing = AVFS_CLOSING_LAST;
   while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
