@@ -111,6 +111,11 @@ static void on_interrupt(int number) {
   interrupted = 1;
 }
 
+static void on_alarm(int number) {
+  (void)number;
+  sim_hang("the run takes minutes");
+}
+
 static void start(const sim_campaign *c, job *j, uint64_t seed) {
   j->seed = seed;
   j->output = tmpfile();
@@ -122,6 +127,7 @@ static void start(const sim_campaign *c, job *j, uint64_t seed) {
   signal(SIGINT, SIG_DFL);
   dup2(fileno(j->output), STDOUT_FILENO);
   dup2(fileno(j->output), STDERR_FILENO);
+  signal(SIGALRM, on_alarm);
   alarm(RUN_LIMIT_S);
   c->run(seed);
   add_statistics();

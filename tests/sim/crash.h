@@ -48,7 +48,7 @@ typedef struct sim_statistics {
   uint64_t hot;                 /* ...with a journal that had to be rolled back... */
   uint64_t recovery_images;     /* ...from a power cut during recovery */
   uint64_t async_images;        /* recovered by asyncvfs too */
-  uint64_t faults, foreign_commits, busy, reads, flushes, groups, exits;
+  uint64_t faults, foreign_commits, busy, reads, flushes, groups, exits, leaps, stalls;
 } sim_statistics;
 
 extern sim_statistics sim_stats;

@@ -202,14 +202,13 @@ void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, 
   stepped(d);
 }
 
-void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size, int after_names) {
+void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size) {
   sim_change *c;
   if (d->uncut) {
     set_size(&f->live, size);
     return;
   }
   c = new_change(d, f, SIM_RESIZE);
-  c->after_names = after_names;
   set_size(&f->live, size);
   c->new_size = size;
   sim_note("resize %s to %llu (was %llu)", f->name, (unsigned long long)size,
@@ -238,24 +237,37 @@ static void apply_durable(sim_file *f, const sim_change *c) {
   else put(&f->durable, c->data, c->bytes, c->offset);
 }
 
-static void names_durable(sim_disk *d) {
-  uint32_t i;
-  for (i = 0; i < d->name_count; i++) apply_name(&d->durable, &d->names[i]);
-  d->name_count = 0;
+static int is_logged(const sim_change *c) { return c->kind == SIM_RESIZE && c->new_size < c->old_size; }
+
+/* The log is forced: names that it has by then are durable. Cuts of other files stay in
+ * their lists, for their order among the writes. */
+static void force_log(sim_disk *d, uint64_t order) {
+  uint32_t i, n = 0;
+  if (order <= d->logged) return;
+  d->logged = order;
+  while (n < d->name_count && d->names[n].order < order) n++;
+  for (i = 0; i < n; i++) apply_name(&d->durable, &d->names[i]);
+  d->name_count -= n;
+  if (n > 0) memmove(d->names, d->names + n, d->name_count * sizeof *d->names);
   sweep(d);
 }
 
 void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order) {
-  uint32_t i;
+  uint64_t own = 0;
+  uint32_t i, k;
   if (d->uncut) return;
-  d->flushes += d->name_count > 0 || f->pending_count > 0;
+  d->flushes++;
+  for (k = 0; k < d->name_count; k++) {
+    if (d->names[k].file == f && d->names[k].order < order) own = d->names[k].order + 1;
+  }
   for (i = 0; i < f->pending_count && f->pending[i].order < order; i++) {
+    if (is_logged(&f->pending[i]) && f->pending[i].order >= own) own = f->pending[i].order + 1;
     apply_durable(f, &f->pending[i]);
     free(f->pending[i].data);
   }
   f->pending_count -= i;
   if (i > 0) memmove(f->pending, f->pending + i, f->pending_count * sizeof *f->pending);
-  names_durable(d);
+  force_log(d, d->forces_little ? own : order);
   sim_note("flush  %s (%u changes)", f->name, i);
   stepped(d);
 }
@@ -314,30 +326,41 @@ static void apply_some(sim_bytes *b, const unsigned char *data, uint32_t bytes, 
 
 static const uint32_t keep_rates[] = {0, 100000, 500000, 900000, 1000000};
 
+/* Of f's pending changes of size, how many are kept: those that the log has, as far as
+ * `log_end`, and those before them; of the growth behind, some. */
+static uint32_t sizes_kept(const sim_file *f, enum sim_cut how, sim_random *r, uint64_t log_end) {
+  uint32_t i, least = 0, most = 0, k;
+  for (i = 0; i < f->pending_count; i++) {
+    const sim_change *c = &f->pending[i];
+    if (c->new_size == c->old_size) continue;
+    if (is_logged(c) && c->order >= log_end) break;
+    most++;
+    if (is_logged(c)) least = most;
+  }
+  if (how == SIM_CUT_NONE) return least;
+  if (how == SIM_CUT_ALL) return most;
+  k = sim_below(r, 4);
+  return k == 0 ? least : k == 1 ? least + sim_below(r, most - least + 1) : most;
+}
+
 static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim_random *r,
-                     uint64_t lost_names, sim_file *to) {
-  uint32_t i, n = f->pending_count, sizes = 0, keep_sizes, keep_rate, torn_rate;
+                     uint64_t log_end, sim_file *to) {
+  uint32_t i, n = f->pending_count, keep_sizes, keep_rate = 1000000, torn_rate = 0;
   copy(&to->live, &f->durable);
-  if (how == SIM_CUT_NONE) return;
-  for (i = 0; i < n; i++) sizes += f->pending[i].new_size != f->pending[i].old_size;
-  keep_sizes = sizes;
-  keep_rate = 1000000;
-  torn_rate = 0;
+  keep_sizes = sizes_kept(f, how, r, log_end);
+  if (how == SIM_CUT_NONE) keep_rate = 0;
   if (how == SIM_CUT_SOME) {
-    uint32_t k = sim_below(r, 4);
-    keep_sizes = k == 0 ? 0 : k == 1 ? sim_below(r, sizes + 1) : sizes;
     keep_rate = keep_rates[sim_below(r, 5)];
     torn_rate = sim_below(r, 2) * 300000;
   }
   for (i = 0; i < n; i++) {
     const sim_change *c = &f->pending[i];
-    if (c->after_names && c->order > lost_names) keep_sizes = 0;
     if (c->new_size != c->old_size && keep_sizes > 0) {
       keep_sizes--;
-      if (how == SIM_CUT_ALL || c->new_size < to->live.size) set_size(&to->live, c->new_size);
+      if (how != SIM_CUT_SOME || c->new_size < to->live.size) set_size(&to->live, c->new_size);
       else grow_garbage(&to->live, c->new_size, r);
     }
-    if (c->kind == SIM_WRITE && (how == SIM_CUT_ALL || sim_chance(r, keep_rate))) {
+    if (c->kind == SIM_WRITE && (keep_rate == 1000000 || (keep_rate > 0 && sim_chance(r, keep_rate)))) {
       apply_some(&to->live, c->data, c->bytes, c->offset,
                  how == SIM_CUT_SOME && sim_chance(r, torn_rate), r);
     }
@@ -356,22 +379,22 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
 
 void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to) {
   sim_directory names = d->durable;
-  uint64_t lost_names = UINT64_MAX;   /* from here on they are */
-  uint32_t i, keep = 0;
+  uint64_t log_end = d->logged;
+  uint32_t i;
   memset(to, 0, sizeof *to);
   to->uncut = 1;
-  if (how == SIM_CUT_ALL) keep = d->name_count;
+  if (how == SIM_CUT_ALL) log_end = d->order;
   if (how == SIM_CUT_SOME) {
     uint32_t k = sim_below(r, 3);
-    keep = k == 0 ? 0 : k == 1 ? d->name_count : sim_below(r, d->name_count + 1);
+    if (k == 1) log_end = d->order;
+    if (k == 2) log_end += sim_below(r, (uint32_t)(d->order - d->logged) + 1);
   }
-  for (i = 0; i < keep; i++) apply_name(&names, &d->names[i]);
-  if (keep < d->name_count) lost_names = d->names[keep].order;
+  for (i = 0; i < d->name_count && d->names[i].order < log_end; i++) apply_name(&names, &d->names[i]);
   for (i = 0; i < names.count; i++) {
     sim_entry *e = &to->live.entries[to->live.count++];
     snprintf(e->name, sizeof e->name, "%s", names.entries[i].name);
     e->file = new_file(to, e->name);
-    cut_file(d, names.entries[i].file, how, r, lost_names, e->file);
+    cut_file(d, names.entries[i].file, how, r, log_end, e->file);
   }
 }
 

@@ -9,14 +9,23 @@
  * After a power cut a file is its durable image, plus
  *   - of the pending writes any subset, each whole or torn at 512 bytes; those that
  *     were issued and not completed count as pending;
- *   - of the pending size changes (a write behind the end is one too) the first few,
- *     apart from the data: what a file grew by and no write filled is garbage or zeros;
- *   - of the pending creations and deletions of names the first few: any flush makes
- *     all of them durable. A size that stock SQLite cuts is kept only with the
- *     deletions before it, as in one log of metadata: for it cuts a database after it
- *     has deleted the journal, and flushes neither.
+ *   - of the metadata log, the first part: see below;
+ *   - a file that grew, to the length it then has: what no write filled is garbage or zeros.
  * A flush that fails: each pending write is on the medium, still pending, or lost for
  * good although everybody reads it. A size change is not lost by it.
+ *
+ * The metadata log. NTFS writes creations, deletions and the cutting of files to one log
+ * ($LogFile), in order, for all files; recovery takes what is whole of it. So of these
+ * changes a power cut leaves the first few, never a later one without those before it.
+ * A flush of any file forces the log: all of it, or only to the file's own last
+ * change (by the seed: which of them is not documented). That a file grew is logged late, at
+ * its own flush at the latest: so growth may be lost on its own, but not once
+ * something later of the same file was kept.
+ *
+ * The order matters where a deletion speaks for a cut before it. Undoing a transaction cuts a
+ * database to nothing; its flush fails; a journal beside an empty database is deleted
+ * by whoever comes next; a flush of another file makes that durable. Were the cut lost
+ * and the deletion kept, the transaction's pages would stay with nothing to undo them.
  *
  * Handles: a name with an open handle cannot be deleted, except through a handle that
  * was opened for it; and such a one excludes all that do not share deletion (none
@@ -48,7 +57,6 @@ typedef struct sim_change {
   unsigned char *data;      /* of SIM_WRITE; its own */
   uint64_t old_size, new_size;
   uint64_t order;
-  int after_names;          /* kept only if the name changes before it are */
 } sim_change;
 
 typedef struct sim_file {
@@ -88,7 +96,9 @@ typedef struct sim_disk {
   void *in_flight[64];            /* of seam.c: writes issued and not completed */
   uint32_t in_flight_count;
   uint64_t order;
-  uint64_t flushes;               /* those that made anything durable */
+  uint64_t logged;                /* the metadata log is durable up to this order */
+  int forces_little;              /* a flush forces the log up to its file's own changes only */
+  uint64_t flushes;               /* that succeeded */
   int uncut;                      /* its power will not fail: nothing is kept pending */
   /* Called after each step that changes what a power cut could leave. */
   void (*stepped)(struct sim_disk *d);
@@ -110,7 +120,7 @@ int sim_disk_is_settled(const sim_disk *d);
 /* Reads what is there; returns the number of bytes. */
 uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t offset);
 void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset);
-void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size, int after_names);
+void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size);
 /* Makes durable what came up to `order`: sim_flush_begin says which that is. */
 uint64_t sim_flush_begin(const sim_disk *d);
 void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order);

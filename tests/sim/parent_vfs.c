@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "faults.h"
 #include "sqlite3.h"
 
 int sqlite3_os_init(void);
@@ -19,13 +20,10 @@ typedef struct parent_file {
 } parent_file;
 
 int sim_parent_files;
-uint32_t sim_parent_fault_rate;
 
 static int fails(const parent_file *f, const char *what) {
-  if (sim_parent_fault_rate == 0 || sim_frozen > 0 || f->temporary) return 0;
-  if (!sim_chance(&sim_fate, sim_parent_fault_rate)) return 0;
-  sim_note("FAULT  parent %s %s", what, f->file->name);
-  return 1;
+  if (f->temporary) return 0;
+  return sim_fails(&sim_parent_faults, what, f->file->name);
 }
 
 static int file_close(sqlite3_file *p) {
@@ -45,7 +43,7 @@ static int file_read(sqlite3_file *p, void *to, int n, sqlite3_int64 offset) {
   parent_file *f = (parent_file *)p;
   uint32_t got;
   sim_switch_point();
-  if (fails(f, "read")) return SQLITE_IOERR_READ;
+  if (fails(f, "parent read")) return SQLITE_IOERR_READ;
   got = sim_file_read(f->file, to, (uint32_t)n, (uint64_t)offset);
   if (got == (uint32_t)n) return SQLITE_OK;
   memset((char *)to + got, 0, (size_t)n - got);
@@ -70,7 +68,7 @@ static int file_write(sqlite3_file *p, const void *from, int n, sqlite3_int64 of
     return SQLITE_OK;
   }
   sim_switch_point();
-  if (fails(f, "write")) return SQLITE_IOERR_WRITE;
+  if (fails(f, "parent write")) return SQLITE_IOERR_WRITE;
   sim_disk_write(f->disk, f->file, from, (uint32_t)n, (uint64_t)offset);
   return SQLITE_OK;
 }
@@ -82,8 +80,8 @@ static int file_truncate(sqlite3_file *p, sqlite3_int64 size) {
     return SQLITE_OK;
   }
   sim_switch_point();
-  if (fails(f, "truncate")) return SQLITE_IOERR_TRUNCATE;
-  sim_disk_resize(f->disk, f->file, (uint64_t)size, 1);
+  if (fails(f, "parent truncate")) return SQLITE_IOERR_TRUNCATE;
+  sim_disk_resize(f->disk, f->file, (uint64_t)size);
   return SQLITE_OK;
 }
 
@@ -92,7 +90,7 @@ static int file_sync(sqlite3_file *p, int flags) {
   (void)flags;
   if (f->temporary) return SQLITE_OK;
   sim_switch_point();
-  if (fails(f, "sync")) {
+  if (fails(f, "parent sync")) {
     sim_flush_failed(f->disk, f->file, &sim_fate);
     return SQLITE_IOERR_FSYNC;
   }
@@ -102,6 +100,7 @@ static int file_sync(sqlite3_file *p, int flags) {
 
 static int file_size(sqlite3_file *p, sqlite3_int64 *size_out) {
   parent_file *f = (parent_file *)p;
+  if (fails(f, "parent size")) return SQLITE_IOERR_FSTAT;
   *size_out = (sqlite3_int64)f->file->live.size;
   return SQLITE_OK;
 }
@@ -252,6 +251,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir) {
   sim_switch_point();
   file = sim_disk_find(sim_current_disk, name);
   if (file == NULL) return SQLITE_IOERR_DELETE_NOENT;
+  if (sim_fails(&sim_parent_faults, "parent delete", name)) return SQLITE_IOERR_DELETE;
   return sim_disk_delete(sim_current_disk, file) ? SQLITE_OK : SQLITE_IOERR_DELETE;
 }
 

@@ -17,7 +17,5 @@
 extern const struct sqlite3_vfs *const sim_parent_vfs;
 /* The number of handles of main databases and journals that are open. */
 extern int sim_parent_files;
-/* Per million calls of xRead, xWrite, xTruncate, xSync of a named file. */
-extern uint32_t sim_parent_fault_rate;
 
 #endif

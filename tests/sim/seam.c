@@ -12,13 +12,8 @@
 /* ---- heap.h -------------------------------------------------------------------- */
 
 uint64_t sim_heap_blocks;
-uint64_t sim_heap_fails_at;
 
-static int heap_fails(void) {
-  if (sim_heap_fails_at == 0 || sim_frozen > 0 || --sim_heap_fails_at > 0) return 0;
-  sim_note("FAULT  no memory");
-  return 1;
-}
+static int heap_fails(void) { return sim_fails(&sim_memory_faults, "no memory", NULL); }
 
 void *avfs_alloc(size_t bytes) {
   void *p;
@@ -53,18 +48,28 @@ static void set_state(avfs_lock *l, intptr_t n) { l->os = (void *)n; }
 static int is_free(void *l) { return state_of(l) == 0; }
 static int is_not_exclusive(void *l) { return state_of(l) >= 0; }
 
+static void take(avfs_lock *l) {
+  set_state(l, -1);
+  l->owner = (uint32_t)sim_thread_number() + 1;
+  ++*sim_locks_held;
+}
+
+/* Readers leave no name: then the last exclusive owner is told. */
+static void wait_for_lock(sim_ready ready, avfs_lock *l, const char *what) {
+  sim_blame = &l->owner;
+  (void)sim_wait(ready, l, SIM_NEVER, what);
+}
+
 /* With frozen time only the looker runs, whose locks are all free. */
 void avfs_lock_enter(avfs_lock *l) {
   sim_switch_point();
-  while (state_of(l) != 0) sim_wait(is_free, l, SIM_NEVER, "a lock");
-  set_state(l, -1);
-  ++*sim_locks_held;
+  while (state_of(l) != 0) wait_for_lock(is_free, l, "a lock");
+  take(l);
 }
 
 int avfs_lock_try_enter(avfs_lock *l) {
   if (state_of(l) != 0) return 0;
-  set_state(l, -1);
-  ++*sim_locks_held;
+  take(l);
   return 1;
 }
 
@@ -77,7 +82,7 @@ void avfs_lock_leave(avfs_lock *l) {
 
 void avfs_lock_enter_shared(avfs_lock *l) {
   sim_switch_point();
-  while (state_of(l) < 0) sim_wait(is_not_exclusive, l, SIM_NEVER, "a lock, shared");
+  while (state_of(l) < 0) wait_for_lock(is_not_exclusive, l, "a lock, shared");
   set_state(l, state_of(l) + 1);
   ++*sim_locks_held;
 }
@@ -110,9 +115,8 @@ int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
   --*sim_locks_held;
   c->waiters++;
   woken = sim_wait(is_woken, &w, until, "a condition");
-  while (state_of(l) != 0) sim_wait(is_free, l, SIM_NEVER, "a lock, after a condition");
-  set_state(l, -1);
-  ++*sim_locks_held;
+  while (state_of(l) != 0) wait_for_lock(is_free, l, "a lock, after a condition");
+  take(l);
   c->waiters--;
   return woken;
 }
@@ -147,8 +151,6 @@ struct avfs_file {
 
 enum { QUEUE = 64, MADE_UP_ERROR = 1117 };
 
-uint32_t sim_fault_rate;
-uint64_t sim_faults;
 int sim_flush_ms = 2;
 int sim_exiting;
 static avfs_op *queue[QUEUE];   /* issued and not handed out yet */
@@ -163,10 +165,8 @@ static uint32_t last_error;
 enum { OP_POST, OP_READ, OP_WRITE };
 
 static int fails(const char *what, const avfs_file *f) {
-  if (sim_fault_rate == 0 || sim_frozen > 0 || !sim_chance(&sim_fate, sim_fault_rate)) return 0;
-  sim_faults++;
+  if (!sim_fails(&sim_io_faults, what, f == NULL ? NULL : f->file->name)) return 0;
   last_error = MADE_UP_ERROR;
-  sim_note("FAULT  %s %s", what, f == NULL ? "" : f->file->name);
   return 1;
 }
 
@@ -288,7 +288,7 @@ static void start(avfs_op *op, int what) {
     queued--;
     complete(op);
     ready[ready_count++] = op;
-  } else if (what == OP_WRITE && sim_fault_rate == 0 && sim_chance(&sim_fate, 300000)) {
+  } else if (what == OP_WRITE && !sim_may_fail(&sim_io_faults) && sim_chance(&sim_fate, 300000)) {
     flight_ends(op);   /* on the disk, and not seen yet */
   }
   sim_switch_point();
@@ -402,7 +402,7 @@ static int io_resize(avfs_file *f, uint64_t bytes) {
   no_lock_held("resize");
   sim_switch_point();
   if (fails("resize", f)) return sim_chance(&sim_fate, 500000) ? SQLITE_FULL : SQLITE_IOERR_TRUNCATE;
-  sim_disk_resize(f->disk, f->file, bytes, 0);
+  sim_disk_resize(f->disk, f->file, bytes);
   sim_switch_point();
   return SQLITE_OK;
 }

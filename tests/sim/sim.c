@@ -40,6 +40,7 @@ typedef struct program {
   int off;               /* journal_mode=OFF: no savepoints */
   int super;             /* its commits over several databases have a super-journal */
   int disk;              /* durability=disk */
+  int exclusive;         /* locking_mode=EXCLUSIVE */
   const char *name;
 } program;
 
@@ -52,6 +53,9 @@ static struct {
   uint32_t newest_async[SIM_DATABASES];   /* the newest state that asyncvfs committed */
   int faults;
   int no_memory;         /* an allocation fails now and then */
+  int shared_cache;      /* the connections of asyncvfs have one cache */
+  int shared_mode;       /* and so one journal mode... */
+  int shared_disk;       /* ...and durability */
   int page_size;
   int auto_vacuum;
   uint64_t queue_bytes;  /* 0: the default */
@@ -126,6 +130,7 @@ static int shadow_number(const char *sql) {
 /* Errors that a correct VFS may give when nothing fails but locks. */
 static int is_expected(int rc) {
   if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY) return 1;
+  if (run.shared_cache && (rc & 0xff) == SQLITE_LOCKED) return 1;
   if (run.no_memory && ((rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_IOERR ||
                         (rc & 0xff) == SQLITE_ABORT || (rc & 0xff) == SQLITE_NOTADB)) {
     return 1;
@@ -143,7 +148,9 @@ static void expect(program *p, int rc, const char *sql) {
       strncmp(sqlite3_errmsg(p->db), "no such table", 13) == 0) {
     return;
   }
-  if (rc == SQLITE_ERROR && strstr(sqlite3_errmsg(p->db), "already exists") != NULL) return;
+  if ((rc == SQLITE_ERROR || rc == SQLITE_SCHEMA) && strstr(sqlite3_errmsg(p->db), "already exists") != NULL) {
+    return;
+  }
   if (!is_expected(rc)) {
     sim_fail("%s: %.100s: error %d: %s", p->name, sql, sqlite3_extended_errcode(p->db),
              sqlite3_errmsg(p->db));
@@ -173,11 +180,21 @@ static void acknowledged(int d) {
 
 static void rollback(program *p);
 
+/* The lock of locking_mode=EXCLUSIVE goes with the next read. */
+static void leave_exclusive(program *p) {
+  if (!p->exclusive) return;
+  (void)exec(p, "PRAGMA locking_mode=NORMAL");
+  (void)exec(p, "SELECT count(*) FROM sqlite_master");
+  p->exclusive = 0;
+}
+
 static void end_others(program *p) {
   int i;
   for (i = 0; i < run.count; i++) {
     program *q = &run.programs[i];
-    if (q != p && q->db != NULL && !sqlite3_get_autocommit(q->db)) rollback(q);
+    if (q == p || q->db == NULL) continue;
+    if (!sqlite3_get_autocommit(q->db)) rollback(q);
+    leave_exclusive(q);
   }
 }
 
@@ -191,13 +208,25 @@ static void close_stock(program *p) {
   }
 }
 
+/* SQLite's own: a connection that failed to make a database and then meets one that another
+ * made takes it for none, for good. So a fresh one reads it. */
+static int read_afresh(int d, uint64_t *hash_out) {
+  sqlite3 *db = NULL;
+  int rc = sqlite3_open_v2(sim_names[d], &db, SQLITE_OPEN_READWRITE, "asyncvfs");
+  if (rc == SQLITE_OK) rc = sim_content(db, "main", hash_out);
+  sqlite3_close(db);
+  return rc;
+}
+
 /* After a COMMIT that failed, did it take place? What the connection reads says. */
 static int took_place(program *p, int d, uint64_t state) {
   uint64_t h;
   int tries, rc = SQLITE_BUSY;
   if (sqlite3_get_autocommit(p->db) == 0) return 0;
+  sim_heal();
   for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
     rc = sim_content(p->db, sim_schemas[d], &h);
+    if (rc == SQLITE_NOTADB) rc = read_afresh(d, &h);
     if (rc != SQLITE_OK) sqlite3_sleep(50);
     if (tries == 10) end_others(p);
     if (tries == 20) close_stock(p);   /* its journal, kept open, cannot be deleted */
@@ -481,6 +510,7 @@ static int configure(program *p, int d, int mode, const char *synchronous) {
     if (rc != SQLITE_OK) sleep_ms(50);
   }
   if (rc != SQLITE_OK) p->super = 0;
+  if (p->exclusive) (void)exec(p, "PRAGMA locking_mode=EXCLUSIVE");
   if (p->stock) return rc;
   snprintf(sql, sizeof sql, "PRAGMA %s.asyncvfs_max_lag_ms=%u; PRAGMA %s.asyncvfs_durability=%s",
            schema, run.lag_ms, schema, p->disk ? "disk" : "memory");
@@ -491,26 +521,28 @@ static void open_program(program *p) {
   static const int busy_ms[] = {0, 10, 100, 400};
   const char *synchronous = p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
   char sql[100];
-  int rc, mode = (int)below(p->stock ? 3 : 5), d;
-  sim_heap_fails_at = run.no_memory && chance(30) ? 1 + below(12) : 0;
-  while ((rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
-                               p->stock ? "win32" : "asyncvfs")) == SQLITE_NOMEM && run.no_memory) {
+  int rc, tries = 0, mode = (int)below(p->stock ? 3 : 5), d, shared = run.shared_cache && !p->stock;
+  sim_heal();
+  sim_memory_faults.at = run.no_memory && chance(30) ? 1 + below(12) : 0;
+  do {
     sqlite3_close(p->db);
-    sim_heap_fails_at = 0;
-  }
-  sim_heap_fails_at = 0;   /* it would be another program, passed through */
+    rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+                         (shared ? SQLITE_OPEN_SHAREDCACHE : 0), p->stock ? "win32" : "asyncvfs");
+    sim_memory_faults.at = 0;   /* later it would be another program, passed through */
+  } while ((rc == SQLITE_NOMEM && run.no_memory) || (rc != SQLITE_OK && run.faults && ++tries < 20));
   if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
   sqlite3_extended_result_codes(p->db, 1);
   sqlite3_create_function(p->db, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                           blob_function, NULL, NULL);
   sqlite3_busy_timeout(p->db, busy_ms[below(4)]);
   p->savepoints = 0;
-  p->disk = !p->stock && chance(15);
+  p->disk = shared ? run.shared_disk : !p->stock && chance(15);
+  if (shared) mode = run.shared_mode;
   if (sim_databases > 1 && mode >= 3 && chance(60)) mode = (int)below(3);
   p->off = mode == 4;
+  p->exclusive = sim_databases == 1 && !p->off && !shared && chance(10);
   p->super = mode < 3 && strcmp(synchronous, "OFF") != 0;
   for (d = 0; d < sim_databases; d++) {
-    int tries;
     snprintf(sql, sizeof sql, "ATTACH '%s' AS %s", sim_names[d], sim_schemas[d]);
     rc = d == 0 ? SQLITE_OK : SQLITE_BUSY;
     for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
@@ -532,6 +564,7 @@ static void end_transaction(program *p) {
 
 static void close_program(program *p) {
   int i, others = 0, rc;
+  sim_heal();
   end_transaction(p);
   sim_note("close  %s", p->name);
   rc = sqlite3_close(p->db);
@@ -581,8 +614,8 @@ static void idle_step(program *p) {
     tidy(p, d, "VACUUM %s");
   } else if (what < 93) {
     tidy(p, d, "PRAGMA %s.incremental_vacuum(3)");
-  } else if (what < 96) {
-    int mode = (int)below(p->stock ? 3 : 5);
+  } else if (what < 96 && !(run.shared_cache && !p->stock)) {
+    int mode = (int)below(p->stock || p->exclusive ? 3 : 5);
     char sql[60];
     snprintf(sql, sizeof sql, "PRAGMA %s.journal_mode=%s", sim_schemas[d], journal_modes[mode]);
     if (exec(p, sql) == SQLITE_OK) p->off = sim_databases == 1 ? mode == 4 : p->off || mode == 4;
@@ -595,7 +628,8 @@ static void idle_step(program *p) {
 
 static void step(program *p) {
   uint32_t what;
-  if (run.no_memory && chance(10)) sim_heap_fails_at = 1 + below(chance(50) ? 4 : 60);
+  sim_alive();
+  if (run.no_memory && chance(10)) sim_memory_faults.at = 1 + below(chance(50) ? 4 : 60);
   if (p->db == NULL) {
     open_program(p);
     return;
@@ -620,12 +654,14 @@ static void step(program *p) {
 static void check_leftovers(int d) {
   char name[SIM_NAME];
   const sim_file *journal;
-  int i, excused = sim_faults > 0;
+  int i, excused = sim_io_faults.failed > 0, foreign = 0;
   snprintf(name, sizeof name, "%s-journal", sim_names[d]);
   journal = sim_disk_find(&run.disk, name);
-  for (i = 0; i < run.count; i++) excused |= run.programs[i].stock;
+  for (i = 0; i < run.count; i++) foreign |= run.programs[i].stock;
   if (journal == NULL) return;
-  if (!excused) sim_fail("a journal is left behind");
+  if (!excused && !foreign && sim_parent_faults.failed == 0) sim_fail("a journal is left behind");
+  /* Stock SQLite that met a fault leaves its journal hot. */
+  if (foreign && sim_parent_faults.failed > 0) return;
   if (journal->live.size > 0 && journal->live.data[0] != 0) sim_fail("a valid journal is left behind");
 }
 
@@ -651,7 +687,7 @@ static void check_end(int d) {
       sim_content(db, "main", &h) != SQLITE_OK) {
     sim_fail("stock SQLite cannot read %s at the end: %s", sim_names[d], sqlite3_errmsg(db));
   }
-  check_length(db, d);
+  if (sim_parent_faults.failed == 0) check_length(db, d);   /* stock SQLite's rollback may leave it longer */
   sqlite3_close(db);
   if (h != newest_state(d)) {
     sim_fail("at the end stock SQLite reads %016llx in %s, not the newest state %016llx",
@@ -677,8 +713,7 @@ static void settle_all(program *p) {
 static void final_checks(void) {
   program *p = NULL;
   int i;
-  sim_fault_rate = sim_parent_fault_rate = 0;
-  sim_heap_fails_at = 0;
+  sim_end_faults();
   if (run.faults || run.no_memory) {
     for (i = 0; i < run.count; i++) {
       if (run.programs[i].db != NULL) end_transaction(&run.programs[i]);
@@ -716,8 +751,15 @@ static void run_program(void *arg) {
   sim_switch_rate = switch_rates[below(4)];
   sim_flush_ms = below(4) == 0 ? 0 : (int)below(15);
   run.faults = chance(25);
-  if (run.faults) sim_fault_rate = fault_rates[below(3)];
+  if (run.faults) sim_io_faults.rate = fault_rates[below(3)];
+  if (run.faults && chance(40)) sim_parent_faults.rate = fault_rates[below(2)];
   run.no_memory = !run.faults && !life.killed && chance(20);
+  run.disk.forces_little = chance(50);
+  run.shared_cache = sim_databases == 1 && chance(12);
+  run.shared_mode = (int)below(5);
+  run.shared_disk = chance(15);
+  if (chance(15)) sim_stall_rate = 1 + below(300);
+  if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
   run.writer = -1;
   for (n = 0; n < run.count; n++) run.programs[n].name = names[n];
   if (chance(50)) {
@@ -734,16 +776,18 @@ static void run_program(void *arg) {
     sim_commits[n].state[0] = shadow_content(n);
     sim_commits[n].count = 1;
   }
-  sim_note("%d databases, pages of %d, auto_vacuum %d, lag %u ms, queue %llu, %d programs, faults %u",
+  sim_note("%d databases, pages of %d, auto_vacuum %d, lag %u ms, queue %llu, %d programs, faults %u and %u, "
+           "stalls %u, leaps %u%s",
            sim_databases, run.page_size, run.auto_vacuum, run.lag_ms, (unsigned long long)run.queue_bytes, run.count,
-           sim_fault_rate);
+           sim_io_faults.rate, sim_parent_faults.rate, sim_stall_rate, sim_leap_rate, run.shared_cache ? ", shared cache" : "");
   for (i = 0; i < steps; i++) {
     /* Mostly the one whose transaction writes goes on. */
     n = run.writer >= 0 && chance(60) ? run.writer : (int)below((uint32_t)run.count);
     step(&run.programs[n]);
   }
   final_checks();
-  sim_stats.faults += sim_faults;
+  sim_stats.faults += sim_faults();
+  sim_stats.leaps += sim_leaps;
   sim_stats.runs++;
 }
 
@@ -771,7 +815,7 @@ static void run_killed(void *arg) {
   if (life.over) return;
   locks = (uint32_t)sim_world_end_others();
   sim_note("EXIT   with %u locks lost, %u ms", locks, ms);
-  if (!run.faults && chance(70)) sim_fault_rate = 0;
+  if (!run.faults && chance(70)) sim_end_faults();
   sim_exiting = 1;
   avfs_process_exit(&sim_io, ms);
   sim_note("EXITED");

@@ -8,7 +8,10 @@
 #include <ucontext.h>
 #include <sys/mman.h>
 
-enum { THREADS = 12, STACK_BYTES = 4 << 20, NOTES = 400, NOTE_BYTES = 160, NOTES_SHOWN = 120 };
+enum { THREADS = 16, STACK_BYTES = 4 << 20, NOTES = 400, NOTE_BYTES = 160, NOTES_SHOWN = 120 };
+
+#define SECOND_NS 1000000000u
+#define HANG_NS (900ull * SECOND_NS)   /* more than all timeouts of SQLite and the library together */
 
 /* ---- chance: splitmix64 ---------------------------------------------------- */
 
@@ -39,14 +42,20 @@ typedef struct thread {
   sim_ready ready;
   void *ready_arg;
   uint64_t until_ns;
+  uint64_t since_ns;       /* it waits */
+  uint64_t stalled_until_ns;
   const char *what;
+  const uint32_t *blame;   /* number + 1 of the thread it waits for; NULL: unknown */
   int in_time;
   int locks_held;
 } thread;
 
 uint64_t sim_now_ns = 1000000000;
 uint32_t sim_switch_rate = 100000;
+uint32_t sim_stall_rate, sim_leap_rate;
+uint64_t sim_leaps;
 int sim_frozen;
+const uint32_t *sim_blame;
 sim_ready sim_hurry;
 int *sim_locks_held;
 
@@ -54,6 +63,7 @@ static thread threads[THREADS];
 static int thread_count;
 static thread *running;
 static ucontext_t scheduler;
+static uint64_t alive_ns = 1000000000;
 
 void sim_thread(const char *name, void (*run)(void *arg), void *arg) {
   thread *t = &threads[thread_count];
@@ -62,6 +72,7 @@ void sim_thread(const char *name, void (*run)(void *arg), void *arg) {
   t->name = name;
   t->run = run;
   t->arg = arg;
+  t->until_ns = SIM_NEVER;
   thread_count++;
 }
 
@@ -102,7 +113,7 @@ static void resume(thread *t) {
 }
 
 static int is_runnable(thread *t) {
-  if (t->ended) return 0;
+  if (t->ended || sim_now_ns < t->stalled_until_ns) return 0;
   if (!t->waiting) return 1;
   if (t->ready != NULL && t->ready(t->ready_arg)) {
     t->in_time = 1;
@@ -112,21 +123,39 @@ static int is_runnable(thread *t) {
   return sim_now_ns >= t->until_ns;
 }
 
-static void hang(void) {
+void sim_hang(const char *why) {
   int i;
   for (i = 0; i < thread_count; i++) {
-    if (!threads[i].ended) sim_note("%s waits for %s", threads[i].name, threads[i].what);
+    const thread *t = &threads[i], *holder = NULL;
+    if (t->ended) continue;
+    if (t->waiting && t->blame != NULL && *t->blame > 0) holder = &threads[*t->blame - 1];
+    sim_note("%s (%d) waits for %s, since %.3f ms%s%s", t->name, i, t->started ? t->what : "its first turn",
+             (double)(t->since_ns - SECOND_NS) / 1e6, holder == NULL ? "" : ", which was last taken by ",
+             holder == NULL ? "" : holder->name);
   }
-  sim_fail("hang: every thread waits, and nothing is left to happen");
+  sim_fail("hang: %s", why);
 }
+
+/* A leap is nobody's fault. */
+static void leap(void) {
+  uint64_t by = (uint64_t)(1 + sim_below(&sim_fate, 6 * 3600)) * SECOND_NS;
+  sim_now_ns += by;
+  alive_ns += by;
+  sim_leaps++;
+  sim_note("CLOCK  leaps by %llu s", (unsigned long long)(by / SECOND_NS));
+}
+
+void sim_alive(void) { alive_ns = sim_now_ns; }
 
 static void pass_time(void) {
   uint64_t next = SIM_NEVER;
   int i;
   for (i = 0; i < thread_count; i++) {
-    if (!threads[i].ended && threads[i].until_ns < next) next = threads[i].until_ns;
+    const thread *t = &threads[i];
+    uint64_t until = t->stalled_until_ns > sim_now_ns ? t->stalled_until_ns : t->until_ns;
+    if (!t->ended && until < next) next = until;
   }
-  if (next == SIM_NEVER) hang();
+  if (next == SIM_NEVER) sim_hang("every thread waits, and nothing is left to happen");
   if (next > sim_now_ns) sim_now_ns = next;
 }
 
@@ -145,15 +174,23 @@ void sim_world_run(void (*main_run)(void *arg), void *arg) {
       continue;
     }
     sim_now_ns += 1000 + sim_below(&sim_fate, 20000);
+    if (sim_leap_rate > 0 && sim_chance(&sim_fate, sim_leap_rate)) leap();
+    if (sim_now_ns - alive_ns > HANG_NS) sim_hang("the program does not get on");
     resume(ready[sim_below(&sim_fate, n)]);
   }
 }
 
 void sim_switch_point(void) {
   if (sim_frozen > 0 || running == NULL) return;
-  if (!sim_chance(&sim_fate, sim_switch_rate) && (sim_hurry == NULL || !sim_hurry(NULL))) return;
+  if (sim_stall_rate > 0 && sim_chance(&sim_fate, sim_stall_rate)) {
+    running->stalled_until_ns = sim_now_ns + SECOND_NS;
+    sim_note("STALL  of a second");
+  } else if (!sim_chance(&sim_fate, sim_switch_rate) && (sim_hurry == NULL || !sim_hurry(NULL))) {
+    return;
+  }
   running->waiting = 0;
   running->what = "its turn";
+  running->since_ns = sim_now_ns;
   swapcontext(&running->context, &scheduler);
 }
 
@@ -164,6 +201,9 @@ int sim_wait(sim_ready ready, void *arg, uint64_t until_ns, const char *what) {
   running->ready_arg = arg;
   running->until_ns = until_ns;
   running->what = what;
+  running->since_ns = sim_now_ns;
+  running->blame = sim_blame;
+  sim_blame = NULL;
   swapcontext(&running->context, &scheduler);
   running->waiting = 0;
   running->until_ns = SIM_NEVER;

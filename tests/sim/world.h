@@ -6,9 +6,13 @@
  *
  * Threads are fibers: one runs at a time, and another takes over only at a
  * switch point: a lock, a wait, a call of the simulated machine. So a run is a
- * function of its seed. The clock moves at switch points, and jumps to the next
- * date when every thread waits. When every thread waits and no date is left,
- * nothing can ever happen again: that is a hang, and fails the run.
+ * function of its seed. The clock moves at switch points, and goes to the next
+ * date when every thread waits. It may leap by hours (a machine that slept), and a
+ * thread may stall for a second at any switch point (one that was swapped out).
+ *
+ * The watchdog: when every thread waits and no date is left, nothing can ever
+ * happen again; when sim_alive() has not been called for a long time, whoever runs does
+ * nothing useful. Either is a hang, fails the run, and tells who waits for what.
  *
  * Not modelled: a thread that stops between two of its own memory accesses, so
  * no data race is found here, and no reordering of memory.
@@ -39,6 +43,10 @@ extern uint64_t sim_seed;
 extern uint64_t sim_now_ns;
 extern uint32_t sim_switch_rate;   /* per million: how often a switch point switches */
 
+extern uint32_t sim_stall_rate;    /* per million switch points: this thread stalls there */
+extern uint32_t sim_leap_rate;     /* per million turns: the clock leaps */
+extern uint64_t sim_leaps;         /* how many there were */
+
 typedef int (*sim_ready)(void *arg);
 
 /* Starts a thread; `name` is static. */
@@ -52,6 +60,12 @@ extern sim_ready sim_hurry;
 /* Waits until ready(arg) says 1, or until_ns. `what` is static, for the report of
  * a hang. Returns 0 when the time is up. */
 int sim_wait(sim_ready ready, void *arg, uint64_t until_ns, const char *what);
+/* Set before sim_wait: of the thread that is waited for, number + 1; for the report. */
+extern const uint32_t *sim_blame;
+/* The program gets on. */
+void sim_alive(void);
+/* The watchdog's report, with a reason; fails the run. */
+void sim_hang(const char *why);
 /* The other threads are gone for good, at whatever instant, as when a process ends.
  * Returns how many locks went with them. */
 int sim_world_end_others(void);
