@@ -14,6 +14,12 @@
  * queue's limit is reached. So a trickle of commits gathers, and a stream makes
  * large batches.
  *
+ * Threads that commit with durability=disk wait for a batch, and commit again as soon as it
+ * is over. If the next batch began at once for those who came meanwhile, the two groups
+ * would take turns for ever, each batch with half of the commits that it could have.
+ * So it waits until all have come that were waiting when the last batch ended, but no
+ * longer than half of what that took, from its end.
+ *
  * The limits: what all databases of the process have in memory is a counter, beside each
  * store's own. At the process's limit a writer waits for its own store's queue alone to
  * fall, at most until it is empty: so one database whose disk fails makes the others
@@ -83,8 +89,8 @@ void avfs_store_kick(avfs_store *s) { avfs_task_schedule(&s->task, 0); }
 static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
   uint64_t lag = setting(s, AVFS_MAX_LAG_MS) * ms;
   uint64_t usual = s->run_usual_ns + s->run_usual_ns / 2;
-  if (s->wanted_seq > s->draining_seq || s->closing) return 0;
-  if (is_pressing(s)) return 0;
+  if (s->closing || is_pressing(s)) return 0;
+  if (s->wanted_seq > s->draining_seq) return s->waiting < s->company ? s->gather_until_ns : 0;
   return s->oldest_ns + (lag > usual ? lag - usual : 0);
 }
 
@@ -118,6 +124,8 @@ static void freeze(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   s->committed.size = s->draining.size;
   if (s->draining.size > s->disk_bytes) s->disk_bytes = s->draining.size;
   s->draining_seq = s->commit_seq;
+  s->draining_waiting = s->waiting;
+  s->waiting = 0;
   s->draining_oldest_ns = s->oldest_ns;
   s->oldest_ns = 0;
   s->dirty = 0;
@@ -164,6 +172,8 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     if (s->closing != AVFS_CLOSING_EXIT) avfs_durable_notices_due(s);   /* whom would it call? */
     note_lag(&s->lag, now - s->draining_oldest_ns);
     s->draining_oldest_ns = 0;
+    s->company = s->draining_waiting + s->waiting;
+    s->gather_until_ns = now + took / 2;
     s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
     s->lingering = 1;
     s->linger_until_ns = now + LINGER_MS * ms;
@@ -385,20 +395,26 @@ void avfs_store_hurry(avfs_store *s) {
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
   uint64_t now = s->io->now_ns();
   uint64_t until = timeout_ms == AVFS_FOREVER ? AVFS_NEVER : now + timeout_ms * ms;
+  int rc = SQLITE_OK;
+  if (seq > s->draining_seq) s->waiting++;   /* freeze() takes it away again */
   want(s, seq);
   while (s->durable_seq < seq) {
     uint32_t wait_ms = AVFS_FOREVER;
     int failing = s->run == AVFS_RUN_BACKOFF;
     if (until == AVFS_NEVER) {
-      if (failing && s->failures >= PATIENCE) return s->error_rc;
+      if (failing && s->failures >= PATIENCE) rc = s->error_rc;
     } else {
       now = s->io->now_ns();
-      if (now >= until) return failing ? s->error_rc : SQLITE_BUSY;
-      wait_ms = (uint32_t)((until - now + ms - 1) / ms);
+      if (now >= until) rc = failing ? s->error_rc : SQLITE_BUSY;
+      else wait_ms = (uint32_t)((until - now + ms - 1) / ms);
+    }
+    if (rc != SQLITE_OK) {
+      if (seq > s->draining_seq) s->waiting--;
+      break;
     }
     avfs_store_wait(s, wait_ms);
   }
-  return SQLITE_OK;
+  return rc;
 }
 
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms) {

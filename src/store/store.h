@@ -155,6 +155,10 @@ struct avfs_store {
   uint64_t draining_seq AVFS_GUARDED_BY(avfs_store_role);   /* newest one in draining or on disk */
   uint64_t durable_seq AVFS_GUARDED_BY(avfs_store_role);    /* newest one on disk */
   uint64_t wanted_seq AVFS_GUARDED_BY(avfs_store_role);     /* somebody waits for it to be durable */
+  uint32_t waiting AVFS_GUARDED_BY(avfs_store_role);        /* threads that wait for the next batch... */
+  uint32_t draining_waiting AVFS_GUARDED_BY(avfs_store_role);   /* ...and for the one that runs */
+  uint32_t company AVFS_GUARDED_BY(avfs_store_role);        /* as many may wait for the next batch... */
+  uint64_t gather_until_ns AVFS_GUARDED_BY(avfs_store_role);    /* ...by then: backlog.c */
   uint64_t oldest_ns AVFS_GUARDED_BY(avfs_store_role);      /* age of committed's oldest; 0: none */
   uint64_t draining_oldest_ns AVFS_GUARDED_BY(avfs_store_role);  /* the same of draining's */
   int dirty AVFS_GUARDED_BY(avfs_store_role);               /* committed differs from what is below it */
