@@ -148,6 +148,7 @@ static struct judge {
   bool voiding;               /* a void header has been handed to the seam */
   int wrong;                  /* told so far, lest one mistake fill the log */
   void (*power_cut)(void);    /* at every call; or NULL */
+  uint32_t nonce, nonce_before;   /* of the newest header; of the batch before */
 } judge;
 
 #if defined(__GNUC__)
@@ -226,6 +227,8 @@ static void judge_journal_write(const fake_call *c) {
   static const unsigned char zeros[HEADER_FIELDS];
   if (c->bytes >= HEADER_FIELDS && is_header(c->data)) {
     judge.headers++;
+    judge.nonce = get4(c->data + 12);
+    JUDGE(judge.nonce != judge.nonce_before, "the nonce is that of the batch before");
     JUDGE(!has_pending_beside(judge.journal, c->offset),
           "a header is written before its content is durable");
     JUDGE(!judge.undoing, "a header is written while undoing");
@@ -364,6 +367,7 @@ static void begin_judging(const fake_bytes *before, const fake_bytes *after) {
   fake_bytes_set(&judge.after, after->p, after->n);
   judge.headers = judge.voids = 0;
   judge.voiding = judge.super = false;
+  judge.nonce_before = judge.nonce;
 }
 
 /* One batch from one state to the next, in `segments` runs. */

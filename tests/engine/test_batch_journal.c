@@ -258,9 +258,10 @@ static void a_file_that_only_grew_is_cut_back(void) {
 
 /* ---- the super-journal's record ------------------------------------------------ */
 
-/* Rolls back under a journal that names `super`, which lies there or not. */
+/* Rolls back under a journal that names `super`, which lies there or not. Its name is
+ * not ASCII: the checksum is of signed characters. */
 static void recover_with_super(bool exists) {
-  const char *path = scratch_path("app.db"), *super = scratch_path("app.db-mj01234A9BC");
+  const char *path = scratch_path("app.db"), *super = scratch_path("\xc3\xa4pp.db-mj01234A9BC");
   const char *list = sql_beside(path, "-journal");
   bytes before = make_database(1024, 60);
   journal j = journal_begin(1024, before.n);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds a program of tests/native over the native seam: build.sh PROGRAM OUT, with the
 # flags in $NATIVE_CFLAGS. SQLite itself is compiled once, without them.
-# NATIVE_SRC: another copy of src/, for a planted bug.
+# NATIVE_SRC: another copy of src/, for a planted bug. NATIVE_MORE: one more source.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -18,6 +18,6 @@ fi
 # shellcheck disable=SC2086
 $cc -std=c17 -D_GNU_SOURCE -DAVFS_CHECK -O2 -g -Wall -Wextra -Wshadow ${NATIVE_CFLAGS:-} \
   -I"$src" -I"$root/include" -I"$here" -I"$here/.." -I"$sqlite" \
-  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$here/seam.c" "$here/$program.c" "$here/../record/commits.c" \
+  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$here/seam.c" "$here/$program.c" "$here/../record/commits.c" ${NATIVE_MORE:-} \
   "$object" -lpthread -ldl -lm -o "$out.new"
 mv "$out.new" "$out"

@@ -96,6 +96,31 @@ static void reads_see_a_truncate_that_is_not_on_disk(void) {
   sql_close(db);
 }
 
+/* SQLite itself writes every page that it will read. One who writes far behind the end
+ * of a file that shrank finds zeros between, wherever the old pages are. */
+static void gap_behind_the_end_is_zeros(void) {
+  static uint8_t page[PAGE], zeros[PAGE];
+  for (int on_disk = 0; on_disk < 2; on_disk++) {
+    sqlite3 *db = sql_open(scratch_path("gap.db"), sql_vfs());
+    sql_must(db, "PRAGMA page_size=4096; CREATE TABLE t(b); INSERT INTO t VALUES(noise(1, 100000))");
+    if (on_disk) settle(db);
+    sqlite3_file *f = file_of(db);
+    for (int level = SQLITE_LOCK_SHARED; level <= SQLITE_LOCK_EXCLUSIVE; level += level == SQLITE_LOCK_RESERVED ? 2 : 1) {
+      CHECK_RC(db, f->pMethods->xLock(f, level), SQLITE_OK);
+    }
+    CHECK_RC(db, f->pMethods->xTruncate(f, 2 * PAGE), SQLITE_OK);
+    CHECK_RC(db, f->pMethods->xWrite(f, page, PAGE, 10 * PAGE), SQLITE_OK);
+    for (int i = 2; i < 10; i++) {
+      memset(page, 0xAA, sizeof page);
+      CHECK_RC(db, f->pMethods->xRead(f, page, PAGE, i * PAGE), SQLITE_OK);
+      if (!CHECK_MEM_EQ(page, zeros, PAGE)) break;
+    }
+    f->pMethods->xUnlock(f, SQLITE_LOCK_NONE);   /* without a commit: nothing has happened */
+    if (sql_vfs_is_asyncvfs()) sql_check_integrity(db, "after a transaction without a commit");
+    sql_close(db);
+  }
+}
+
 /* ---- other processes ------------------------------------------------------- */
 
 static void select_is_busy_while_another_process_holds_exclusive(void) {
@@ -241,6 +266,7 @@ void suite_regressions(void) {
   CU_pSuite suite = CU_add_suite("regressions", NULL, NULL);
   ADD_TEST(suite, short_read_is_filled_with_zeros);
   ADD_TEST(suite, reads_see_a_truncate_that_is_not_on_disk);
+  ADD_TEST(suite, gap_behind_the_end_is_zeros);
   ADD_TEST(suite, select_is_busy_while_another_process_holds_exclusive);
   ADD_TEST(suite, delete_mode_rolls_nothing_back);
   ADD_TEST(suite, truncate_mode_rolls_nothing_back);
