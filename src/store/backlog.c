@@ -18,7 +18,7 @@
  * is over. If the next batch began at once for those who came meanwhile, the two groups
  * would take turns for ever, each batch with half of the commits that it could have.
  * So it waits until all have come that were waiting when the last batch ended, but no
- * longer than half of what that took, from its end.
+ * longer than half of what that took, from its end, and never longer than 10 ms.
  *
  * The limits: what all databases of the process have in memory is a counter, beside each
  * store's own. At the process's limit a writer waits for its own store's queue alone to
@@ -37,6 +37,7 @@
 
 enum {
   LINGER_MS = 20,           /* the OS lock is kept after the last batch */
+  GATHER_MOST_MS = 10,      /* the threads of a batch come again in less */
   BACKOFF_FIRST_MS = 10,
   BACKOFF_MOST_MS = 1000,
   PATIENCE = 4,             /* failures in a row before a waiter is told... */
@@ -173,7 +174,7 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     note_lag(&s->lag, now - s->draining_oldest_ns);
     s->draining_oldest_ns = 0;
     s->company = s->draining_waiting + s->waiting;
-    s->gather_until_ns = now + took / 2;
+    s->gather_until_ns = now + (took / 2 < GATHER_MOST_MS * ms ? took / 2 : GATHER_MOST_MS * ms);
     s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
     s->lingering = 1;
     s->linger_until_ns = now + LINGER_MS * ms;
