@@ -193,3 +193,5 @@ installer "own folder, uninstall" /x ours.msi
 clean "own folder, uninstall"
 
 [ $failures = 0 ] || { echo "$failures of these failed"; exit 1; }
+"$WINESERVER" -k || true
+rm -rf prefix # hundreds of megabytes

@@ -1,0 +1,44 @@
+#!/bin/bash
+# That run_projects.sh can fail: projects with one thing left out do not build. And the
+# configurations that it leaves out do.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+: "${BUILD_DIR:?call this by ./dev proof}"
+command -v dotnet >/dev/null || { echo "proof: projects: skipped, for want of a .NET SDK (dotnet)"; exit 0; }
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+work=$BUILD_DIR/package/projects
+rm -rf "$work"
+mkdir -p "$work"
+ln -s "$root"/{src,include,tests,bench,examples,VERSION} "$work/"
+mkdir "$work/build"
+
+build() { # PROJECT
+  dotnet msbuild "$work/msvc/$1.vcxproj" -nologo -verbosity:quiet -nodeReuse:false -p:Configuration=Debug \
+    -p:Platform=x64 -p:VCTargetsPath="$here/vctargets" -p:StandInThirdParty="$BUILD_DIR/third_party" \
+    -p:StandInLib="$BUILD_DIR/lib" >"$work/build.log" 2>&1
+}
+caught=0
+breaks() { # WHAT PROJECT FILE SED: with this edit of msvc/FILE, PROJECT must not build
+  rm -rf "$work/msvc"
+  cp -r "$root/msvc" "$work/msvc"
+  sed -i -E "$4" "$work/msvc/$3"
+  ! cmp -s "$work/msvc/$3" "$root/msvc/$3" || { echo "$1: the edit of $3 changes nothing"; exit 1; }
+  ! build "$2" || { echo "$1: $2 builds all the same"; exit 1; }
+  caught=$((caught + 1))
+  echo "caught: $1 ($(grep -m 1 -oE '(undefined reference|fatal error|error[ :]).{0,80}' "$work/build.log" || true))"
+}
+cp -r "$root/msvc" "$work/msvc"
+build bench || { cat "$work/build.log"; exit 1; }
+
+breaks "a source left out" asyncvfs core.vcxproj '/backlog\.c/d'
+breaks "a source that is not there" asyncvfs core.vcxproj 's/backlog\.c/backlogs.c/'
+breaks "an include folder left out" core core.vcxproj 's/\$\(AvfsRoot\)src;//'
+breaks "a definition left out" core AsyncVfs.props 's/ASYNCVFS_VERSION_TEXT=[^;]*;//'
+breaks "a library left out" bench bench.vcxproj 's/sqlite3\.lib;//'
+breaks "a .def that is not there" asyncvfs asyncvfs.vcxproj 's/asyncvfs\.def/async.def/'
+breaks "a resource that is not there" asyncvfs asyncvfs.vcxproj 's/asyncvfs\.rc/async.rc/'
+breaks "a project not linked" asyncvfs asyncvfs.vcxproj '/UseLibraryDependencyInputs/d'
+
+PROJECT_BUILDS="Release|x64" "$here/run_projects.sh"
+echo "proof: projects: $caught things left out, all caught; Release|x64 builds"
