@@ -11,6 +11,14 @@ int avfs_bind_module(void *module, char *message, int bytes);
 /* Registers the VFS over the bound SQLite's win32. */
 int avfs_bind_register(int make_default, char *message, int bytes);
 
+#ifdef ASYNCVFS_STATIC
+/* The SQLite that this library is linked with (linked_sqlite.c). */
+extern const sqlite3_api_routines avfs_linked_sqlite;
+#endif
+
+/* From here on the end of the process is noticed (dllmain.c). */
+void avfs_watch_exit(void);
+
 /* Has every connection opened from now on know the SQL functions (sql_functions.c). */
 int avfs_sql_functions_register(void);
 /* And this one, which is open already. */

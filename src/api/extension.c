@@ -5,7 +5,7 @@
  */
 #include "api/bind.h"
 
-#ifdef _WIN32
+#if defined(_WIN32) && !defined(ASYNCVFS_STATIC)
 __declspec(dllexport)
 #endif
 int sqlite3_asyncvfs_init(sqlite3 *db, char **message_out, const sqlite3_api_routines *table);

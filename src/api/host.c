@@ -23,28 +23,12 @@ enum { OLDEST = 3035000 };
 static avfs_lock binding;
 static sqlite3_api_routines own_table;   /* filled from a module's exports */
 
-/* Every function of SQLite that this library calls. */
 static const struct {
   const char *name;
   size_t at;
 } wanted[] = {
-#define WANTED(f) {"sqlite3_" #f, offsetof(sqlite3_api_routines, f)}
-    WANTED(libversion_number), WANTED(libversion),         WANTED(vfs_find),
-    WANTED(vfs_register),      WANTED(vfs_unregister),     WANTED(malloc),
-    WANTED(free),              WANTED(randomness),         WANTED(log),
-    WANTED(open_v2),           WANTED(close),              WANTED(exec),
-    WANTED(uri_parameter),     WANTED(uri_boolean),        WANTED(uri_key),
-    WANTED(filename_journal),  WANTED(create_filename),    WANTED(free_filename),
-    WANTED(errstr),            WANTED(stricmp),            WANTED(strnicmp),
-    WANTED(extended_errcode),  WANTED(file_control),       WANTED(create_function_v2),
-    WANTED(auto_extension),    WANTED(context_db_handle),  WANTED(value_int64),
-    WANTED(value_int),         WANTED(value_type),         WANTED(result_int64),
-    WANTED(result_text),       WANTED(result_error),       WANTED(result_error_code),
-    WANTED(result_error_nomem), WANTED(str_new),           WANTED(str_appendf),
-    WANTED(str_finish),        WANTED(value_text),
-    {"sqlite3_mprintf", offsetof(sqlite3_api_routines, mprintf)},
-    {"sqlite3_snprintf", offsetof(sqlite3_api_routines, xsnprintf)},
-    {"sqlite3_vsnprintf", offsetof(sqlite3_api_routines, xvsnprintf)},
+#define WANTED(name, member) {"sqlite3_" #name, offsetof(sqlite3_api_routines, member)},
+#include "api/wanted.h"
 #undef WANTED
 };
 
@@ -76,6 +60,9 @@ static int bind(const sqlite3_api_routines *table, char *message, int bytes) {
 }
 
 int avfs_bind_table(const sqlite3_api_routines *table, char *message, int bytes) {
+#ifdef ASYNCVFS_STATIC
+  table = &avfs_linked_sqlite;   /* it may be NULL: SQLITE_OMIT_LOAD_EXTENSION */
+#endif
   return bind(table, message, bytes);
 }
 
@@ -100,6 +87,9 @@ int avfs_bind_module(void *module, char *message, int bytes) {
   sqlite3_api_routines table;
   size_t i;
   int rc;
+#ifdef ASYNCVFS_STATIC
+  if (module == NULL) return bind(&avfs_linked_sqlite, message, bytes);
+#endif
   if (m == NULL && GetModuleHandleA("SQLite.Interop.dll") != NULL) {
     say(message, bytes, "asyncvfs: SQLite.Interop.dll exports no SQLite functions: load asyncvfs "
         "with its LoadExtension instead");
@@ -151,6 +141,7 @@ int avfs_bind_register(int make_default, char *message, int bytes) {
     return SQLITE_ERROR;
   }
   pin_module();
+  avfs_watch_exit();
   rc = avfs_vfs_register(&avfs_io_win32, parent, make_default);
   if (rc == SQLITE_OK) rc = avfs_sql_functions_register();
   if (rc != SQLITE_OK) say(message, bytes, "asyncvfs: cannot register: error %d", rc);

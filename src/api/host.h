@@ -10,6 +10,9 @@
 
 #include <stddef.h>
 
+#ifdef ASYNCVFS_STATIC
+# define sqlite3_api avfs_sqlite3_api   /* the program may have one of its own */
+#endif
 #include "sqlite3ext.h"
 SQLITE_EXTENSION_INIT3
 
