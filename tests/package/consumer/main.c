@@ -1,10 +1,12 @@
-/* consumer.exe DATABASE: what somebody's program does with an installed asyncvfs.
+/* consumer.exe DATABASE [leave]: what somebody's program does with an installed asyncvfs.
  *
  * Commits a row through the VFS, flushes, and reads it again by SQLite's own VFS.
+ * leave: commits another and returns from main without closing the database.
  */
 #include <asyncvfs.h>
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 
 static int show(void *unused, int columns, char **values, char **names) {
   (void)unused;
@@ -26,12 +28,16 @@ static int run(const char *path, const char *vfs, const char *sql) {
 
 int main(int argc, char **argv) {
   char message[256];
-  if (argc != 2) return 2;
+  sqlite3 *db;
+  if (argc < 2) return 2;
   if (asyncvfs_register(NULL, 0, message, sizeof message) != SQLITE_OK) {
     fprintf(stderr, "consumer: %s\n", message);
     return 1;
   }
   printf("version: %s\n", asyncvfs_version());
+  if (argc > 2 && strcmp(argv[2], "leave") == 0)
+    return sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE, "asyncvfs") ||
+           sqlite3_exec(db, "INSERT INTO note VALUES('left behind')", NULL, NULL, NULL);
   if (run(argv[1], "asyncvfs",
           "CREATE TABLE note(text); INSERT INTO note VALUES('by asyncvfs');"
           "SELECT json_extract(asyncvfs_status(), '$.mode') AS mode; PRAGMA asyncvfs_flush") ||
