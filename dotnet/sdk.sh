@@ -12,7 +12,7 @@ dotnet_sdk() {
     if [ -x "$at/dotnet" ] && ! command -v dotnet >/dev/null; then PATH=$PATH:$at; fi
   done
   if (cd "$dotnet_dir" && dotnet --version) >/dev/null 2>&1; then return; fi
-  echo "no .NET SDK 10: neither Debian nor NuGet has one. Get it from https://dot.net/download (DOTNET_ROOT, or dotnet in PATH, is found)"
+  echo "skipped: no .NET SDK 10; neither Debian nor NuGet has one. Get it from https://dot.net/download (DOTNET_ROOT, or dotnet in PATH, is found)"
   return 1
 }
 

@@ -30,6 +30,8 @@ internal static class Child
                     using SqliteConnection db = Database.Connect("Data Source=" + path);
                     if (db.GetAsyncVfsStatus()!.IsPassedThrough) throw new InvalidOperationException("passed through");
                 });
+            case "system_data_sqlite":
+                return Say(() => UseSystemDataSqlite(path));
             case "return":
                 Fill(path);
                 return 0;
@@ -74,6 +76,20 @@ internal static class Child
         Database.Execute(db, "CREATE TABLE t(x INTEGER PRIMARY KEY)");
         for (int i = 1; i <= Rows; i++) Database.Execute(db, $"INSERT INTO t VALUES({i})");
         return db;
+    }
+
+    private static void UseSystemDataSqlite(string path)
+    {
+        AsyncVfs.Register();
+        using (var db = new System.Data.SQLite.SQLiteConnection($"Data Source={path};VfsName={AsyncVfs.VfsName}"))
+        {
+            db.Open();
+            using System.Data.SQLite.SQLiteCommand command = db.CreateCommand();
+            command.CommandText = "CREATE TABLE t(x); INSERT INTO t VALUES(1); SELECT asyncvfs_flush()";
+            if (command.ExecuteScalar() is not 1L) throw new InvalidOperationException("not flushed");
+            if (AsyncVfs.GetStatus(path)?.DurableCommits != 2) throw new InvalidOperationException("not durable");
+        }
+        System.Data.SQLite.SQLiteConnection.ClearAllPools();
     }
 
     private static void Endless(string path)

@@ -4,6 +4,7 @@ using Xunit;
 
 namespace SqliteWriteBehind.Tests;
 
+[Trait("provider", "any")]
 public class ProcessTests
 {
     [Theory]

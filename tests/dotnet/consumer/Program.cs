@@ -1,13 +1,27 @@
+// The same lines on every system: where asyncvfs does not exist, they are SQLite as it is.
 using Microsoft.Data.Sqlite;
 using SqliteWriteBehind;
 
 bool registered = AsyncVfs.Register();
+var options = new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(50) };
+AsyncVfs.SetDefaults(options);
+string connectionString = options.ToConnectionString("consumer.db");
 File.Delete("consumer.db");
-using var db = new SqliteConnection(new AsyncVfsOptions().ToConnectionString("consumer.db"));
+using var db = new SqliteConnection(connectionString);
 db.Open();
+db.SetDurability(Durability.Memory);
 using SqliteCommand command = db.CreateCommand();
-command.CommandText = "CREATE TABLE t(x); INSERT INTO t VALUES(1)";
+command.CommandText = "CREATE TABLE t(x)";
 command.ExecuteNonQuery();
+using (SqliteTransaction transaction = db.BeginTransaction())
+{
+    command.Transaction = transaction;
+    command.CommandText = "INSERT INTO t VALUES(1)";
+    command.ExecuteNonQuery();
+    await transaction.CommitDurableAsync();
+}
 await db.FlushAsync();
-command.CommandText = "SELECT count(*) FROM t";
-Console.WriteLine($"registered: {registered}, rows: {command.ExecuteScalar()}");
+await db.DrainAsync();
+await AsyncVfs.FlushAllAsync();
+using SqliteCommand count = new("SELECT count(*) FROM t", db);
+Console.WriteLine($"registered: {registered}; {connectionString}; rows: {count.ExecuteScalar()}");
