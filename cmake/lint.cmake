@@ -3,6 +3,7 @@
 # of its headers changed.
 #
 #   lint_analyzer   gcc -fanalyzer: paths that leak, use after free, NULL
+#   lint_tidy       clang-tidy: what .clang-tidy lists
 #   lint_locks      clang's thread-safety analysis: who holds which lock
 #   lint_portable   vfs/, store/ and engine/ compile on Linux too
 #   lint_rooms      and none of them includes windows.h
@@ -23,6 +24,10 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   if(NOT LINT_CLANG)
     set(LINT_CLANG clang-14)  # ./dev test installs it after ./dev build configured
   endif()
+  find_program(LINT_TIDY NAMES clang-tidy-14 clang-tidy DOC "clang-tidy, for lint_tidy")
+  if(NOT LINT_TIDY)
+    set(LINT_TIDY clang-tidy-14)  # as with LINT_CLANG
+  endif()
   find_program(LINT_HOST_GCC NAMES gcc cc DOC "the compiler for this machine")
 
   # add_lint(analyzer src/a/b.c out_var compiler flags...)
@@ -39,6 +44,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   endfunction()
   file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/lint")
 
+  file(GLOB lint_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/*/*.h" "${PROJECT_SOURCE_DIR}/include/*.h")
   foreach(source IN LISTS lint_sources)
     get_filename_component(source "${source}" ABSOLUTE BASE_DIR "${PROJECT_SOURCE_DIR}/src")
     add_lint(analyzer "${source}" analyzer_stamps
@@ -48,6 +54,17 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
       "${LINT_CLANG}" --target=x86_64-w64-mingw32 -std=c17 -fsyntax-only
       -Wall -Wextra -Wthread-safety -Wthread-safety-beta -Werror
       ${lint_defines} ${lint_includes})
+    # Its own kind of command line: no dependency file, so every header counts.
+    file(RELATIVE_PATH short "${PROJECT_SOURCE_DIR}" "${source}")
+    string(REPLACE "/" "_" flat "${short}")
+    set(stamp "${PROJECT_BINARY_DIR}/lint/tidy_${flat}.ok")
+    add_custom_command(OUTPUT "${stamp}"
+      COMMAND "${LINT_TIDY}" --quiet "${source}" -- --target=x86_64-w64-mingw32 -std=c17
+        ${lint_defines} ${lint_includes}
+      COMMAND "${CMAKE_COMMAND}" -E touch "${stamp}"
+      DEPENDS "${source}" ${lint_headers} "${PROJECT_SOURCE_DIR}/.clang-tidy"
+      COMMENT "lint tidy: ${short}" VERBATIM COMMAND_EXPAND_LISTS)
+    list(APPEND tidy_stamps "${stamp}")
     get_filename_component(room "${source}" DIRECTORY)
     get_filename_component(room "${room}" NAME)
     if(room IN_LIST portable_rooms)
@@ -58,6 +75,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
 
   add_custom_target(lint_analyzer DEPENDS ${analyzer_stamps})
   add_custom_target(lint_locks DEPENDS ${locks_stamps})
+  add_custom_target(lint_tidy DEPENDS ${tidy_stamps})
   add_custom_target(lint_portable DEPENDS ${portable_stamps})
   add_custom_target(lint_rooms
     COMMAND "${PROJECT_SOURCE_DIR}/cmake/lint_rooms.sh" "${PROJECT_SOURCE_DIR}/src" ${portable_rooms}

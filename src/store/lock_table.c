@@ -52,7 +52,8 @@ void avfs_lock_table_enqueue(avfs_lock_table *t, avfs_locker *who) {
 void avfs_lock_table_dequeue(avfs_lock_table *t, avfs_locker *who) {
   avfs_locker **at = &t->queue;
   if (!who->queued) return;
-  while (*at != who) at = &(*at)->queue_next;
+  while (*at != NULL && *at != who) at = &(*at)->queue_next;
+  assert(*at == who);
   *at = who->queue_next;
   who->queue_next = NULL;
   who->queued = 0;

@@ -117,7 +117,7 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
   sqlite3_file *file = s->os_file->file;
   char *wal;
   sqlite3_int64 size = 0;
-  int hot, there = 0, tries, rc = SQLITE_BUSY;
+  int hot, there = 0, tries, rc;
   memset(f, 0, sizeof *f);
   for (tries = 0; tries < 3; tries++) {
     rc = file->pMethods->xLock(file, AVFS_LOCK_SHARED);
@@ -134,7 +134,6 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
     file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
     rc = recover(s);
     if (rc != SQLITE_OK && rc != SQLITE_NOTADB && (rc & 0xff) != SQLITE_CORRUPT) return rc;
-    rc = SQLITE_BUSY;
   }
   if (tries == 3) return SQLITE_BUSY;
   rc = file->pMethods->xFileSize(file, &size);
