@@ -269,7 +269,7 @@ int avfs_store_truncate(avfs_conn *c, uint64_t size) {
   if (size % unit != 0) {   /* what stood behind the end must read as zeros later */
     avfs_page *p;
     rc = writable_page(c, (uint32_t)(size / unit) + 1, 1, &p);
-    if (rc == SQLITE_OK) memset(p->data + size % unit, 0, unit - size % unit);
+    if (rc == SQLITE_OK) memset(p->data + size % unit, 0, (size_t)(unit - size % unit));
   }
   return rc;
 }

@@ -156,12 +156,13 @@ static OVERLAPPED *op_begin(avfs_op *op, int failed_rc) {
 /* An operation that Windows refused to start completes as all others do. */
 static void op_started(avfs_op *op, BOOL ok) {
   DWORD error = ok ? 0 : GetLastError();
+  const avfs_overlapped *o = (const avfs_overlapped *)op->os;
   if (ok && op->file->quiet) avfs_port_succeeded(op);
   if (ok || error == ERROR_IO_PENDING) return;
   if (error == ERROR_HANDLE_EOF) {
     avfs_port_post(op, SQLITE_OK, 0);
   } else {
-    avfs_port_post(op, avfs_code_of_win32(error, ((avfs_overlapped *)op->os)->failed_rc), error);
+    avfs_port_post(op, avfs_code_of_win32(error, o->failed_rc), error);
   }
 }
 
