@@ -200,6 +200,8 @@ struct avfs_store {
   uint64_t txn_limit;        /* bytes in txn beyond which it is written through */
   avfs_virtual_journal journal;
   enum avfs_through through;
+  unsigned char through_header[100];   /* of page 1, as it left txn for the file... */
+  int through_has_header;              /* ...if it did */
   char *super;             /* its super-journal's name, or NULL; changed under lock */
 };
 

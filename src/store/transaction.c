@@ -52,6 +52,7 @@ void avfs_transaction_begin(avfs_store *s) {
   s->txn_limit = s->settings.value[AVFS_MAX_QUEUE_BYTES] / 2;
   s->segment_rc = SQLITE_OK;
   s->segment_told = 0;
+  s->through_has_header = 0;
 }
 
 /* Waits until the segment in progress is over. */
@@ -74,9 +75,16 @@ static void retry_segment(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_store_enter(s);
 }
 
-/* txn's pages become draining's; both see the file at txn's size. */
+/* txn's pages become draining's; both see the file at txn's size. Page 1's header is kept
+ * for the commit, when it must not be read from the disk: that may fail, and then every other
+ * connection would take its stale cache for good. */
 static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   uint64_t size = s->txn.size;
+  const avfs_page *first = avfs_page_table_find(&s->txn, 1);
+  if (first != NULL) {
+    memcpy(s->through_header, first->data, sizeof s->through_header);
+    s->through_has_header = 1;
+  }
   assert(s->draining.count == 0);
   avfs_page_table_swap(&s->txn, &s->draining);
   s->txn.size = s->draining.size = size;
@@ -163,13 +171,10 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   *handed_over_out = 0;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
   if (s->through != AVFS_THROUGH_NOT) {
-    unsigned char header[100];
-    memset(header, 0, sizeof header);
-    rc = avfs_store_read(c, header, sizeof header, 0);
     avfs_store_enter(s);
-    if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ) memcpy(s->header, header, sizeof header);
-    rc = SQLITE_OK;
     finish_through(s);
+    if (s->through_has_header) memcpy(s->header, s->through_header, sizeof s->header);
+    s->through_has_header = 0;
     due = 0;
   } else {
     const avfs_page *first;
