@@ -99,8 +99,10 @@ static void tell_failure(const sim_campaign *c, job *j, int status) {
   size_t n;
   rewind(j->output);
   while ((n = fread(part, 1, sizeof part, j->output)) > 0) fwrite(part, 1, n, stdout);
-  if (WIFSIGNALED(status)) printf("seed %llu: ended by signal %d\n", (num)j->seed, WTERMSIG(status));
-  printf("replay: sim --seed %llu%s\n", (num)j->seed, c->options);
+  if (WIFSIGNALED(status)) printf("seed %llu: it ended by signal %d\n", (num)j->seed, WTERMSIG(status));
+  printf("replay: ");
+  printf(c->replay, (num)j->seed);
+  printf("\n");
   fflush(stdout);
 }
 
@@ -175,7 +177,7 @@ uint64_t sim_campaign_run(const sim_campaign *c) {
   sigaction(SIGINT, &interrupt, NULL);
   sim_is_new_image = is_new_image;
   for (;;) {
-    while (running < most && !is_enough(c, now() - began, failures)) {
+    while (running < most && (c->last == 0 || seed <= c->last) && !is_enough(c, now() - began, failures)) {
       for (i = 0; jobs[i].pid != 0; i++) continue;
       start(c, &jobs[i], seed++);
       running++;

@@ -16,11 +16,14 @@ typedef struct sim_campaign {
   uint64_t images;         /* enough with so many distinct ones; 0: no end... */
   double seconds;          /* ...nor by time */
   uint32_t jobs;           /* runs at a time; 0: by the processors */
+  uint64_t last;           /* seed; 0: no end there */
   int keep_going;          /* after a failure */
-  const char *options;     /* for the line that says how to replay */
+  const char *replay;      /* how to replay one: printf's format for the seed */
   void (*run)(uint64_t seed);
 } sim_campaign;
 
+/* A run may be one of many of a single seed: then what is called seed here is what tells
+ * them apart, the number of the call that fails (sim.c, sweep). */
 /* Returns the number of runs that failed. Ends early, and well, at Ctrl-C. */
 uint64_t sim_campaign_run(const sim_campaign *c);
 

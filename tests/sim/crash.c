@@ -15,6 +15,7 @@ const char *const sim_schemas[SIM_DATABASES] = {"main", "b", "c"};
 int sim_databases = 1;
 uint32_t sim_groups[SIM_GROUPS][SIM_DATABASES];
 uint32_t sim_group_count;
+uint64_t sim_lag_bound_ns;
 sim_statistics sim_stats;
 const sim_stock *sim_stocks[SIM_STOCKS] = {&sim_stock_linked};
 uint32_t sim_stock_count = 1;
@@ -58,11 +59,19 @@ static int groups_are_whole(const uint32_t *commit) {
   return 1;
 }
 
+/* The oldest commit that the database may be at. */
+static uint32_t promised(const sim_history *h) {
+  uint32_t k = h->count - 1;
+  if (sim_lag_bound_ns == 0) return h->acked;
+  while (k > h->acked && (h->returned_ns[k] == 0 || h->returned_ns[k] + sim_lag_bound_ns >= sim_now_ns)) k--;
+  return k;
+}
+
 /* Tries all commits that database d and those after it may be at. */
 static int fits(const contents *c, int d, uint32_t *commit) {
   const sim_history *h = &sim_commits[d];
   if (d == sim_databases) return groups_are_whole(commit);
-  for (commit[d] = h->acked; commit[d] < h->count + (h->trying != 0); commit[d]++) {
+  for (commit[d] = promised(h); commit[d] < h->count + (h->trying != 0); commit[d]++) {
     uint64_t state = commit[d] < h->count ? h->state[commit[d]] : h->trying_state;
     if (state == c->of[d] && fits(c, d + 1, commit)) return 1;
   }
@@ -81,8 +90,8 @@ static void tell_wrong(const contents *c, const char *who, const char *how) {
     uint32_t k = h->count;
     while (k > 0 && h->state[k - 1] != c->of[d]) k--;
     if (k > 0) {
-      printf("%s finds %s after commit %u (acknowledged: %u, committed: %u)\n", who, sim_names[d],
-             k - 1, h->acked, h->count - 1);
+      printf("%s finds %s after commit %u (acknowledged: %u, by max_lag_ms: %u, committed: %u)\n", who,
+             sim_names[d], k - 1, h->acked, promised(h), h->count - 1);
     } else if (h->trying && h->trying_state == c->of[d]) {
       printf("%s finds %s after commit %u, which is being made\n", who, sim_names[d], h->count);
     } else {

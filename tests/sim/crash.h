@@ -10,6 +10,7 @@
  * Each database has a history of its own. A commit with a super-journal is a group:
  * it is in all its databases or in none.
  *
+ * At or after the last commit that was acknowledged, or that max_lag_ms promises.
  * A commit whose COMMIT has not returned yet may count. The recovery itself is cut
  * again, two deep. Some images are kept and recovered by asyncvfs too, at the end.
  */
@@ -28,7 +29,12 @@ typedef struct sim_history {
   int trying;                   /* a COMMIT is in progress... */
   uint64_t trying_state;        /* ...to this state, which would be number `count` */
   uint32_t acked;               /* this one is promised to survive */
+  uint64_t returned_ns[SIM_STATES];   /* when its COMMIT returned; 0: no lag is promised */
 } sim_history;
+
+/* A commit that returned so long ago is on the medium: max_lag_ms and the time of the
+ * flushes. 0: not while the disk fails or threads stall. */
+extern uint64_t sim_lag_bound_ns;
 
 extern sim_history sim_commits[SIM_DATABASES];
 extern const char *const sim_names[SIM_DATABASES];     /* of their files */

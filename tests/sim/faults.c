@@ -2,6 +2,7 @@
 #include "faults.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "world.h"
 
@@ -44,4 +45,10 @@ void sim_end_faults(void) {
 
 uint64_t sim_faults(void) {
   return sim_io_faults.failed + sim_parent_faults.failed + sim_memory_faults.failed;
+}
+
+sim_fault_plan *sim_fault_plan_named(const char *name) {
+  if (strcmp(name, "memory") == 0) return &sim_memory_faults;
+  if (strcmp(name, "io") == 0) return &sim_io_faults;
+  return strcmp(name, "parent") == 0 ? &sim_parent_faults : NULL;
 }

@@ -27,6 +27,8 @@ int sim_fails(sim_fault_plan *p, const char *what, const char *name);
 int sim_may_fail(const sim_fault_plan *p);
 /* Ends a fault that lasts. */
 void sim_heal(void);
+/* "memory", "io", "parent"; NULL for any other name. */
+sim_fault_plan *sim_fault_plan_named(const char *name);
 /* How many there were, of all. */
 uint64_t sim_faults(void);
 /* From here on nothing fails. */

@@ -12,16 +12,21 @@
  * page size and the order of pages.
  *
  * usage: sim [--seed N] [--seconds S] [--images N] [--jobs N] [--for-ever] [--thorough]
- *            [--verbose] [--keep-going] [--stock FILE]...
+ *            [--verbose] [--keep-going] [--stock FILE]... [--sweep memory|io|parent [--lasting]]
  *   --seed alone replays that one run; with --seconds, --images or --for-ever it is the
  *   first of many (campaign.h). --thorough: every step of the disk is cut. --stock: a
- *   shared object with a further SQLite (stock.h).
+ *   shared object with a further SQLite (stock.h). --sweep: the seed's run once for each
+ *   call that can fail (faults.h), which does, alone or with all after it; --at N replays
+ *   one of them.
  */
 #include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "campaign.h"
 #include "crash.h"
@@ -31,7 +36,7 @@
 
 const sqlite3_api_routines *sqlite3_api;
 
-enum { CONNECTIONS = 4 };
+enum { CONNECTIONS = 4, TURNS_MS = 20 };
 
 typedef struct program {
   sqlite3 *db;
@@ -67,6 +72,15 @@ static struct {
   int killed, over;
   uint64_t at_order;      /* how many changes of the disk it lives through */
 } life;
+
+/* A sweep: the run of one seed over and over, and another call fails each time. */
+static struct {
+  sim_fault_plan *plan;   /* NULL: no sweep */
+  const char *name;       /* of the plan */
+  uint64_t seed;
+  uint64_t at;            /* the call that fails; 0: none, they are counted */
+  int lasting;            /* and all after it, until it is healed */
+} sweep;
 
 static const char *const journal_modes[] = {"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"};
 
@@ -165,7 +179,10 @@ static void committed(program *p, int d, uint64_t state) {
   h->state[h->count++] = state;
   /* One that changed nothing may not have written: then a foreign one before it
    * is not on the medium by it either. */
-  if (!p->stock && state != h->state[h->count - 2]) run.newest_async[d] = h->count - 1;
+  if (!p->stock && state != h->state[h->count - 2]) {
+    run.newest_async[d] = h->count - 1;
+    h->returned_ns[h->count - 1] = sim_now_ns;
+  }
   sim_stats.commits++;
   sim_stats.foreign_commits += (uint64_t)p->stock;
   sim_note("COMMIT %s: state %u of %s is %016llx", p->name, h->count - 1, sim_schemas[d],
@@ -523,12 +540,13 @@ static void open_program(program *p) {
   char sql[100];
   int rc, tries = 0, mode = (int)below(p->stock ? 3 : 5), d, shared = run.shared_cache && !p->stock;
   sim_heal();
-  sim_memory_faults.at = run.no_memory && chance(30) ? 1 + below(12) : 0;
+  if (sweep.plan == NULL) sim_memory_faults.at = run.no_memory && chance(30) ? 1 + below(12) : 0;
   do {
     sqlite3_close(p->db);
     rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
                          (shared ? SQLITE_OPEN_SHAREDCACHE : 0), p->stock ? "win32" : "asyncvfs");
-    sim_memory_faults.at = 0;   /* later it would be another program, passed through */
+    sim_heal();
+    if (sweep.plan == NULL) sim_memory_faults.at = 0;   /* later it would be another program, passed through */
   } while ((rc == SQLITE_NOMEM && run.no_memory) || (rc != SQLITE_OK && run.faults && ++tries < 20));
   if (rc != SQLITE_OK) sim_fail("%s cannot open: %s", p->name, sqlite3_errmsg(p->db));
   sqlite3_extended_result_codes(p->db, 1);
@@ -545,7 +563,7 @@ static void open_program(program *p) {
   for (d = 0; d < sim_databases; d++) {
     snprintf(sql, sizeof sql, "ATTACH '%s' AS %s", sim_names[d], sim_schemas[d]);
     rc = d == 0 ? SQLITE_OK : SQLITE_BUSY;
-    for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
+    for (tries = 0; rc != SQLITE_OK && tries < 150; tries++) {   /* longer than a stall */
       rc = exec(p, sql);
       if (rc != SQLITE_OK) sleep_ms(20);
       if (tries == 20) end_others(p);
@@ -629,7 +647,7 @@ static void idle_step(program *p) {
 static void step(program *p) {
   uint32_t what;
   sim_alive();
-  if (run.no_memory && chance(10)) sim_memory_faults.at = 1 + below(chance(50) ? 4 : 60);
+  if (run.no_memory && sweep.plan == NULL && chance(10)) sim_memory_faults.at = 1 + below(chance(50) ? 4 : 60);
   if (p->db == NULL) {
     open_program(p);
     return;
@@ -734,6 +752,22 @@ static void final_checks(void) {
   sim_seam_end();
 }
 
+/* A batch that is under way when the commit returns, and then its own; with four flushes
+ * each. A thread's turn costs time too, here more than anywhere. */
+static uint64_t lag_bound_ns(void) {
+  return (run.lag_ms + 2 * 4 * (uint64_t)sim_flush_ms + TURNS_MS) * 1000000;
+}
+
+/* Nothing else disturbs. */
+static void begin_sweep(void) {
+  sim_stall_rate = sim_leap_rate = 0;
+  sim_io_faults.rate = sim_parent_faults.rate = 0;
+  run.no_memory = sweep.plan == &sim_memory_faults;
+  run.faults = !run.no_memory;
+  sweep.plan->at = sweep.at;
+  sweep.plan->lasting = sweep.lasting;
+}
+
 static void run_program(void *arg) {
   static const uint32_t switch_rates[] = {0, 5000, 50000, 300000};
   static const int page_sizes[] = {512, 512, 1024, 1024, 2048, 4096, 4096, 8192, 65536};
@@ -760,6 +794,10 @@ static void run_program(void *arg) {
   run.shared_disk = chance(15);
   if (chance(15)) sim_stall_rate = 1 + below(300);
   if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
+  if (sweep.plan != NULL) begin_sweep();
+  if (!run.faults && !run.no_memory && !life.killed && sim_stall_rate == 0 && sim_leap_rate == 0) {
+    sim_lag_bound_ns = lag_bound_ns();
+  }
   run.writer = -1;
   for (n = 0; n < run.count; n++) run.programs[n].name = names[n];
   if (chance(50)) {
@@ -874,7 +912,7 @@ static void run_seed(uint64_t seed, uint32_t rate) {
     rate = rates[sim_below(&r, 4)];
   }
   sim_crash_watch(&run.disk, rate);
-  life.killed = chance(20);
+  life.killed = chance(20) && sweep.plan == NULL;
   sim_world_run(life.killed ? run_killed : run_program, NULL);
 }
 
@@ -898,12 +936,49 @@ static void load_stock(const char *path) {
 
 static int usage(void) {
   fprintf(stderr, "usage: sim [--seed N] [--seconds S] [--images N] [--jobs N] [--for-ever] [--thorough]\n"
-                  "           [--verbose] [--keep-going] [--stock FILE]...\n");
+                  "           [--verbose] [--keep-going] [--stock FILE]... [--sweep memory|io|parent [--lasting] [--at N]]\n");
   return 2;
 }
 
+static void run_swept(uint64_t at) {
+  sweep.at = at;
+  run_seed(sweep.seed, cut_rate == 0 ? 20000 : cut_rate);
+}
+
+/* How many calls there are that can fail. */
+static uint64_t count_calls(void) {
+  uint64_t *calls = mmap(NULL, sizeof *calls, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pid_t pid = calls == MAP_FAILED ? -1 : fork();
+  if (pid == 0) {
+    run_swept(0);
+    *calls = sweep.plan->calls;
+    _Exit(0);
+  }
+  if (pid < 0 || waitpid(pid, NULL, 0) != pid || *calls == 0) {
+    fprintf(stderr, "sim: the run without a fault failed: sim --seed %llu\n", (unsigned long long)sweep.seed);
+    exit(2);
+  }
+  return *calls;
+}
+
+/* Each call fails in turn: a run for each. */
+static int sweep_all(sim_campaign *c) {
+  char replay[100];
+  sweep.seed = c->seed;
+  snprintf(replay, sizeof replay, "sim --sweep %s%s --seed %llu --at %%llu", sweep.name,
+           sweep.lasting ? " --lasting" : "", (unsigned long long)sweep.seed);
+  c->replay = replay;
+  c->last = count_calls();
+  c->seed = 1;
+  c->run = run_swept;
+  printf("sweep: seed %llu has %llu calls (%s) that can fail: each does, %s\n",
+         (unsigned long long)sweep.seed, (unsigned long long)c->last, sweep.name,
+         sweep.lasting ? "and all after it" : "once");
+  return sim_campaign_run(c) > 0;
+}
+
 int main(int argc, char **argv) {
-  sim_campaign campaign = {.seed = 1, .options = "", .run = run_once};
+  sim_campaign campaign = {.seed = 1, .replay = "sim --seed %llu", .run = run_once};
   int i, many = 0;
   /* Images come and go by the thousand: no page of them goes back to the system. */
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -917,13 +992,21 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[i], "--jobs") == 0) campaign.jobs = (uint32_t)strtoul(value, NULL, 10), i++;
     else if (strcmp(argv[i], "--for-ever") == 0) many = 1;
     else if (strcmp(argv[i], "--stock") == 0) load_stock(value), i++;
-    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000, campaign.options = " --thorough";
+    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000, campaign.replay = "sim --thorough --seed %llu";
+    else if (strcmp(argv[i], "--sweep") == 0 && (sweep.plan = sim_fault_plan_named(value)) != NULL) {
+      sweep.name = value, i++;
+    }
+    else if (strcmp(argv[i], "--at") == 0) sweep.at = strtoull(value, NULL, 10), i++;
+    else if (strcmp(argv[i], "--lasting") == 0) sweep.lasting = 1;
     else if (strcmp(argv[i], "--verbose") == 0) sim_verbose = 1;
     else if (strcmp(argv[i], "--keep-going") == 0) campaign.keep_going = 1;
     else return usage();
   }
-  if (many) return sim_campaign_run(&campaign) > 0;
-  run_once(campaign.seed);
+  sweep.seed = campaign.seed;
+  if (sweep.plan != NULL && sweep.at == 0) return sweep_all(&campaign);
+  if (sweep.plan != NULL) campaign.run = run_swept, campaign.seed = sweep.at;
+  else if (many) return sim_campaign_run(&campaign) > 0;
+  campaign.run(campaign.seed);
   printf("seed %llu: ok: %llu commits, %llu images\n", (unsigned long long)campaign.seed,
          (unsigned long long)sim_stats.commits, (unsigned long long)sim_stats.images);
   return 0;
