@@ -566,7 +566,7 @@ static void open_program(program *p) {
     for (tries = 0; rc != SQLITE_OK && tries < 150; tries++) {   /* longer than a stall */
       rc = exec(p, sql);
       if (rc != SQLITE_OK) sleep_ms(20);
-      if (tries == 20) end_others(p);
+      if (tries == 20) end_others(p), sim_heal();
     }
     if (rc != SQLITE_OK) sim_fail("%s cannot attach %s: %s", p->name, sim_names[d], sqlite3_errmsg(p->db));
     configure(p, d, mode, synchronous);
