@@ -1,7 +1,8 @@
 #!/bin/bash
 # release.sh BUILD_DIR: what a release consists of, from what was built and tested in
-# BUILD_DIR: AsyncVfs-<version>-x64.msi, and SHA256SUMS over it, the DLL and its debug
-# file. `./dev msi` calls it. Signed, if ASYNCVFS_SIGN_CERT is set (sign.sh).
+# BUILD_DIR: AsyncVfs-<version>-x64.msi, its manifest for winget in winget/, and SHA256SUMS
+# over installer, DLL and debug file. `./dev msi` calls it. Signed, if ASYNCVFS_SIGN_CERT
+# is set (sign.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -10,5 +11,6 @@ version=$(cat "$root/VERSION")
 msi=AsyncVfs-$version-x64.msi
 
 "$root/installer/build.sh" "$1/mingw" "$version" "$1/$msi"
+"$here/winget.sh" "$1/$msi" "$1/winget"
 cd "$1"
 sha256sum "$msi" bin/asyncvfs.dll bin/asyncvfs.dll.debug >SHA256SUMS
