@@ -29,6 +29,7 @@ typedef struct sim_history {
   int trying;                   /* a COMMIT is in progress... */
   uint64_t trying_state;        /* ...to this state, which would be number `count` */
   uint32_t acked;               /* this one is promised to survive */
+  uint32_t newest_async;        /* the newest one that asyncvfs committed */
   uint64_t returned_ns[SIM_STATES];   /* when its COMMIT returned; 0: no lag is promised */
 } sim_history;
 

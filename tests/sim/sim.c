@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "campaign.h"
+#include "committers.h"
 #include "crash.h"
 #include "parent_vfs.h"
 #include "seam.h"
@@ -55,9 +56,9 @@ static struct {
   int count;
   sqlite3 *shadow;
   int writer;            /* whose transaction the shadow has open; -1: none */
-  uint32_t newest_async[SIM_DATABASES];   /* the newest state that asyncvfs committed */
   int faults;
   int no_memory;         /* an allocation fails now and then */
+  int committers;        /* committers.h instead of programs */
   int shared_cache;      /* the connections of asyncvfs have one cache */
   int shared_mode;       /* and so one journal mode... */
   int shared_disk;       /* ...and durability */
@@ -180,7 +181,7 @@ static void committed(program *p, int d, uint64_t state) {
   /* One that changed nothing may not have written: then a foreign one before it
    * is not on the medium by it either. */
   if (!p->stock && state != h->state[h->count - 2]) {
-    run.newest_async[d] = h->count - 1;
+    h->newest_async = h->count - 1;
     h->returned_ns[h->count - 1] = sim_now_ns;
   }
   sim_stats.commits++;
@@ -190,7 +191,7 @@ static void committed(program *p, int d, uint64_t state) {
 }
 
 static void acknowledged(int d) {
-  sim_commits[d].acked = run.newest_async[d];
+  sim_commits[d].acked = sim_commits[d].newest_async;
   sim_stats.flushes++;
   sim_note("ACK    state %u of %s is durable", sim_commits[d].acked, sim_schemas[d]);
 }
@@ -566,7 +567,7 @@ static void open_program(program *p) {
     for (tries = 0; rc != SQLITE_OK && tries < 150; tries++) {   /* longer than a stall */
       rc = exec(p, sql);
       if (rc != SQLITE_OK) sleep_ms(20);
-      if (tries == 20) end_others(p), sim_heal();
+      if (tries % 20 == 19) end_others(p), sim_heal();
     }
     if (rc != SQLITE_OK) sim_fail("%s cannot attach %s: %s", p->name, sim_names[d], sqlite3_errmsg(p->db));
     configure(p, d, mode, synchronous);
@@ -795,6 +796,11 @@ static void run_program(void *arg) {
   if (chance(15)) sim_stall_rate = 1 + below(300);
   if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
   if (sweep.plan != NULL) begin_sweep();
+  run.committers = chance(12) && sweep.plan == NULL && !run.faults && !run.no_memory;
+  if (run.committers) {
+    sim_databases = 1;
+    if (sim_switch_rate == 0) sim_switch_rate = 50000;
+  }
   if (!run.faults && !run.no_memory && !life.killed && sim_stall_rate == 0 && sim_leap_rate == 0) {
     sim_lag_bound_ns = lag_bound_ns();
   }
@@ -804,6 +810,7 @@ static void run_program(void *arg) {
     run.programs[run.count].stock = 1;
     run.programs[run.count++].name = names[3];
   }
+  if (run.committers) run.count = 0;
   sqlite3_open_v2(":memory:", &run.shadow, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, "win32");
   sqlite3_create_function(run.shadow, "sim_blob", 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
                           blob_function, NULL, NULL);
@@ -818,6 +825,10 @@ static void run_program(void *arg) {
            "stalls %u, leaps %u%s",
            sim_databases, run.page_size, run.auto_vacuum, run.lag_ms, (unsigned long long)run.queue_bytes, run.count,
            sim_io_faults.rate, sim_parent_faults.rate, sim_stall_rate, sim_leap_rate, run.shared_cache ? ", shared cache" : "");
+  if (run.committers) {
+    sim_committers_run(run.lag_ms, run.page_size);
+    steps = 0;
+  }
   for (i = 0; i < steps; i++) {
     /* Mostly the one whose transaction writes goes on. */
     n = run.writer >= 0 && chance(60) ? run.writer : (int)below((uint32_t)run.count);
@@ -859,7 +870,7 @@ static void run_killed(void *arg) {
   sim_note("EXITED");
   if (locks == 0 && ms == 2000 && !run.faults) {
     int d;   /* write-through apart, all is in the files now */
-    for (d = 0; d < sim_databases; d++) sim_commits[d].acked = run.newest_async[d];
+    for (d = 0; d < sim_databases; d++) sim_commits[d].acked = sim_commits[d].newest_async;
   }
   sim_crash_now(&run.disk);
   sim_stats.exits++;
