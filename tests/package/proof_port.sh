@@ -8,7 +8,7 @@ root=$(cd "$here/../.." && pwd)
 work=$BUILD_DIR/package/port
 rm -rf "$work"
 mkdir -p "$work/source"
-cp -r "$root"/{src,include,cmake,docs,packaging,CMakeLists.txt,VERSION,README.md,LICENSE} "$work/source/"
+cp -r "$root"/{src,include,cmake,docs,packaging,CMakeLists.txt,VERSION,README.md,CHANGELOG.md,LICENSE} "$work/source/"
 find "$work/source" | LC_ALL=C sort >"$work/before.txt"
 for linkage in dynamic static; do
   cmake -D PORT_DIR="$work/source/packaging/vcpkg/asyncvfs" -D WORK="$work/$linkage" -D LINKAGE=$linkage \

@@ -66,7 +66,7 @@ OriginalFilename: asyncvfs.dll" \
 # -- reproducible
 copy=$work/"another folder"
 mkdir -p "$copy"
-cp -r "$root"/{src,include,cmake,docs,CMakeLists.txt,CMakePresets.json,VERSION,README.md,LICENSE} "$copy/"
+cp -r "$root"/{src,include,cmake,docs,CMakeLists.txt,CMakePresets.json,VERSION,README.md,CHANGELOG.md,LICENSE} "$copy/"
 (cd "$copy" && cmake --preset mingw -DASYNCVFS_TESTS=OFF -DASYNCVFS_EXAMPLES=OFF \
     -DASYNCVFS_THIRD_PARTY="$BUILD_DIR/third_party" >"$work/configure.log" &&
   ninja -C build/mingw asyncvfs >"$work/build.log") || { cat "$work"/*.log; exit 1; }

@@ -26,6 +26,7 @@ for file in vcpkg.json packaging/vcpkg/asyncvfs/vcpkg.json packaging/sqlpkg.json
   same "$file: description" "$about" "$(json $file description)"
   same "$file: homepage" "$home" "$(json $file homepage)"
 done
+same "CHANGELOG.md has this version" "## [$version]" "$(grep -oF "## [$version]" CHANGELOG.md || true)"
 # As `vcpkg format-manifest` leaves it: its order of keys, two spaces, dependencies sorted.
 for file in vcpkg.json packaging/vcpkg/asyncvfs/vcpkg.json; do
   same "$file: order of its keys" "name version description homepage license supports dependencies" \
