@@ -14,7 +14,6 @@ enum record_kind {
   RECORD_WRITE = 'W',      /* issued: id, offset, bytes */
   RECORD_WRITTEN = 'w',    /* id */
   RECORD_RESIZED = 'R',    /* to offset bytes */
-  RECORD_CUT_BY_SQLITE = 'r',   /* the same, by stock SQLite */
   RECORD_FLUSH = 'F',      /* issued: id */
   RECORD_FLUSHED = 'f',
   RECORD_CREATED = 'C',    /* or opened */

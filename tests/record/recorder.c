@@ -190,7 +190,7 @@ static int file_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at) {
 static int file_truncate(sqlite3_file *f, sqlite3_int64 size) {
   int rc = real(f)->pMethods->xTruncate(real(f), size);
   if (rc == SQLITE_OK && counts(f)) {
-    enter((record_entry){.kind = RECORD_CUT_BY_SQLITE, .file = ((recorded_file *)f)->id, .offset = (uint64_t)size}, NULL);
+    enter((record_entry){.kind = RECORD_RESIZED, .file = ((recorded_file *)f)->id, .offset = (uint64_t)size}, NULL);
   }
   return rc;
 }

@@ -144,8 +144,7 @@ static void replay(const record_entry *e, FILE *log) {
   switch (e->kind) {
     case RECORD_WRITE: begin_write(e, log); break;
     case RECORD_WRITTEN: end_write(e); break;
-    case RECORD_RESIZED: sim_disk_resize(&disk, file_of(e), e->offset, 0); break;
-    case RECORD_CUT_BY_SQLITE: sim_disk_resize(&disk, file_of(e), e->offset, 1); break;
+    case RECORD_RESIZED: sim_disk_resize(&disk, file_of(e), e->offset); break;
     case RECORD_FLUSH:
       f = file_of(e);
       begin(e)->file = f;
