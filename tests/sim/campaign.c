@@ -150,6 +150,7 @@ static uint64_t finish_one(const sim_campaign *c) {
   while (j->pid != pid) j++;
   failed = !interrupted && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   if (failed) tell_failure(c, j, status);
+  if (failed && c->failed_out != NULL && *c->failed_out == 0) *c->failed_out = j->seed;
   fclose(j->output);
   j->pid = 0;
   return (uint64_t)failed;

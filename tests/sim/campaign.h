@@ -20,6 +20,7 @@ typedef struct sim_campaign {
   int keep_going;          /* after a failure */
   const char *replay;      /* how to replay one: printf's format for the seed */
   void (*run)(uint64_t seed);
+  uint64_t *failed_out;    /* the first that failed; may be NULL */
 } sim_campaign;
 
 /* A run may be one of many of a single seed: then what is called seed here is what tells

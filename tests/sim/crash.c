@@ -78,8 +78,32 @@ static int fits(const contents *c, int d, uint32_t *commit) {
   return 0;
 }
 
+/* The cuts in progress, the innermost last: of a disk, or of an image that is being recovered. */
+static struct cutting {
+  const sim_disk *disk;
+  enum sim_cut how_much;
+  sim_random look;
+} cutting[DEPTH + 1];
+static int cuts;
+
+/* What each cut that led to the failed image has lost. */
+static void explain_cuts(void) {
+  int i;
+  if (failed_image == NULL) return;
+  sim_disk_explains = 1;
+  for (i = 0; i < cuts; i++) {
+    sim_disk unused;
+    sim_random r = cutting[i].look;
+    printf("  the power cut%s%s of what was not flushed:\n", i > 0 ? " during recovery" : "",
+           cutting[i].how_much == SIM_CUT_NONE ? " lost all" : cutting[i].how_much == SIM_CUT_ALL
+           ? " lost nothing" : " lost some");
+    sim_disk_cut(cutting[i].disk, cutting[i].how_much, &r, &unused);
+  }
+}
+
 static void dump_failed(void) {
   const char *to = getenv("SIM_DUMP");
+  explain_cuts();
   if (to != NULL && failed_image != NULL) sim_disk_dump(failed_image, to);
 }
 
@@ -172,6 +196,7 @@ static uint64_t cut(sim_disk *d, enum sim_cut how_much, const char *how) {
   uint64_t hash;
   uint32_t i, commit[SIM_DATABASES];
   sim_stats.cuts++;
+  cutting[cuts++] = (struct cutting){d, how_much, look};
   sim_disk_cut(d, how_much, &look, &image);
   hash = sim_disk_hash(&image) | 1;
   i = slot_of(hash);
@@ -190,6 +215,7 @@ static uint64_t cut(sim_disk *d, enum sim_cut how_much, const char *how) {
   failed_image = &image;
   if (!fits(&seen[i].content, 0, commit)) tell_wrong(&seen[i].content, "stock SQLite", how);
   failed_image = NULL;
+  cuts--;
   sim_disk_free(&image);
   return hash;
 }
@@ -230,19 +256,32 @@ static void cut_all_kinds(sim_disk *d) {
   sim_frozen--;
 }
 
-static void stepped(sim_disk *d) {
+uint64_t sim_cut_only;
+
+/* Each step has its own chance, so that a cut is the same whatever was cut before. */
+static void begin_step(void) {
   sim_stats.steps++;
-  if (sim_frozen == 0 && sim_chance(&look, cut_rate)) cut_all_kinds(d);
+  look.state = sim_hash(sim_seed ^ 0x5851f42d4c957f2du, &sim_stats.steps, sizeof sim_stats.steps);
+}
+
+static void stepped(sim_disk *d) {
+  int chosen;
+  begin_step();
+  chosen = sim_chance(&look, cut_rate);
+  if (sim_cut_only != 0) chosen = sim_stats.steps == sim_cut_only;
+  if (sim_frozen == 0 && chosen) cut_all_kinds(d);
 }
 
 void sim_crash_watch(sim_disk *d, uint32_t rate) {
-  sim_on_fail = dump_failed;
+  if (sim_on_fail == NULL) sim_on_fail = dump_failed;
   cut_rate = rate;
-  look.state = sim_seed ^ 0x5851f42d4c957f2du;
   d->stepped = stepped;
 }
 
-void sim_crash_now(sim_disk *d) { cut_all_kinds(d); }
+void sim_crash_now(sim_disk *d) {
+  begin_step();
+  if (sim_cut_only == 0 || sim_stats.steps == sim_cut_only) cut_all_kinds(d);
+}
 
 void sim_crash_by_async(void) {
   uint32_t i;

@@ -69,6 +69,8 @@ extern int (*sim_is_new_image)(uint64_t hash);
 
 /* The disk's steps are cut from now on, each with this chance (per million). */
 void sim_crash_watch(sim_disk *d, uint32_t rate);
+/* Not 0: the power is cut at this step alone, as it was among all the others. */
+extern uint64_t sim_cut_only;
 /* One more cut, of all three kinds. */
 void sim_crash_now(sim_disk *d);
 /* Recovers the images that were kept with asyncvfs. The disk is closed by now. */

@@ -324,6 +324,16 @@ static void apply_some(sim_bytes *b, const unsigned char *data, uint32_t bytes, 
   }
 }
 
+int sim_disk_explains;
+
+static void explain(const char *what_became, const char *name, const char *what, uint64_t a, uint64_t b) {
+  if (!sim_disk_explains) return;
+  printf("    %-5s %s %s", what_became, what, name);
+  if (strcmp(what, "write ") == 0) printf(" %llu at %llu", (unsigned long long)a, (unsigned long long)b);
+  if (strcmp(what, "resize") == 0) printf(" to %llu (was %llu)", (unsigned long long)a, (unsigned long long)b);
+  printf("\n");
+}
+
 static const uint32_t keep_rates[] = {0, 100000, 500000, 900000, 1000000};
 
 /* Of f's pending changes of size, how many are kept: those that the log has, as far as
@@ -355,14 +365,20 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
   }
   for (i = 0; i < n; i++) {
     const sim_change *c = &f->pending[i];
+    if (c->new_size != c->old_size) {
+      explain(keep_sizes > 0 ? "kept" : "lost", f->name, "resize", c->new_size, c->old_size);
+    }
     if (c->new_size != c->old_size && keep_sizes > 0) {
       keep_sizes--;
       if (how != SIM_CUT_SOME || c->new_size < to->live.size) set_size(&to->live, c->new_size);
       else grow_garbage(&to->live, c->new_size, r);
     }
     if (c->kind == SIM_WRITE && (keep_rate == 1000000 || (keep_rate > 0 && sim_chance(r, keep_rate)))) {
-      apply_some(&to->live, c->data, c->bytes, c->offset,
-                 how == SIM_CUT_SOME && sim_chance(r, torn_rate), r);
+      int torn = how == SIM_CUT_SOME && sim_chance(r, torn_rate);
+      explain(torn ? "torn" : "kept", f->name, "write ", c->bytes, c->offset);
+      apply_some(&to->live, c->data, c->bytes, c->offset, torn, r);
+    } else if (c->kind == SIM_WRITE) {
+      explain("lost", f->name, "write ", c->bytes, c->offset);
     }
   }
   if (how != SIM_CUT_SOME) return;
@@ -373,6 +389,7 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
     if (w.offset + w.bytes > to->live.size && sim_chance(r, 500000)) {
       grow_garbage(&to->live, w.offset + w.bytes, r);
     }
+    explain("some", f->name, "write ", w.bytes, w.offset);
     apply_some(&to->live, w.data, w.bytes, w.offset, sim_chance(r, torn_rate), r);
   }
 }
@@ -389,7 +406,12 @@ void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *
     if (k == 1) log_end = d->order;
     if (k == 2) log_end += sim_below(r, (uint32_t)(d->order - d->logged) + 1);
   }
-  for (i = 0; i < d->name_count && d->names[i].order < log_end; i++) apply_name(&names, &d->names[i]);
+  for (i = 0; i < d->name_count; i++) {
+    const sim_name_change *c = &d->names[i];
+    int kept = c->order < log_end;
+    explain(kept ? "kept" : "lost", c->name, c->created ? "create" : "delete", 0, 0);
+    if (kept) apply_name(&names, c);
+  }
   for (i = 0; i < names.count; i++) {
     sim_entry *e = &to->live.entries[to->live.count++];
     snprintf(e->name, sizeof e->name, "%s", names.entries[i].name);

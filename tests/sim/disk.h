@@ -140,6 +140,7 @@ enum sim_cut { SIM_CUT_NONE, SIM_CUT_ALL, SIM_CUT_SOME };
 /* What is left of d when the power fails now: none of the pending changes, all, or
  * some. `to` becomes a disk with nothing pending, whose power does not fail... */
 void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to);
+extern int sim_disk_explains;   /* sim_disk_cut prints what is lost and what is not */
 /* ...unless it is made so that it can. */
 void sim_disk_cuttable(sim_disk *d);
 void sim_disk_copy(const sim_disk *d, sim_disk *to);

@@ -13,11 +13,13 @@
  *
  * usage: sim [--seed N] [--seconds S] [--images N] [--jobs N] [--for-ever] [--thorough]
  *            [--verbose] [--keep-going] [--stock FILE]... [--sweep memory|io|parent [--lasting]]
+ *            [--minimise] [--leave-out LIST] [--cut-at STEP]
  *   --seed alone replays that one run; with --seconds, --images or --for-ever it is the
  *   first of many (campaign.h). --thorough: every step of the disk is cut. --stock: a
  *   shared object with a further SQLite (stock.h). --sweep: the seed's run once for each
  *   call that can fail (faults.h), which does, alone or with all after it; --at N replays
- *   one of them.
+ *   one of them. --minimise: tells a seed's failure without the steps that it does not need;
+ *   --leave-out and --cut-at replay what it found.
  */
 #include <dlfcn.h>
 #include <malloc.h>
@@ -31,6 +33,7 @@
 #include "campaign.h"
 #include "committers.h"
 #include "crash.h"
+#include "minimise.h"
 #include "parent_vfs.h"
 #include "seam.h"
 #include "vfs/vfs.h"
@@ -87,8 +90,14 @@ static const char *const journal_modes[] = {"DELETE", "TRUNCATE", "PERSIST", "ME
 
 /* ---- SQL ------------------------------------------------------------------------- */
 
-static uint32_t below(uint32_t n) { return sim_below(&sim_fate, n); }
-static int chance(uint32_t percent) { return sim_chance(&sim_fate, percent * 10000); }
+/* What the programs want. Each step has its own, so that a run without some of its steps
+ * is otherwise the same, as far as it can be (minimise.h). */
+static sim_random will;
+
+static void begin_will(uint64_t step) { will.state = sim_hash(sim_seed, &step, sizeof step); }
+
+static uint32_t below(uint32_t n) { return sim_below(&will, n); }
+static int chance(uint32_t percent) { return sim_chance(&will, percent * 10000); }
 
 /* sim_blob(seed, bytes) */
 static void blob_function(sqlite3_context *c, int argc, sqlite3_value **argv) {
@@ -830,6 +839,8 @@ static void run_program(void *arg) {
     steps = 0;
   }
   for (i = 0; i < steps; i++) {
+    if (sim_step_is_left_out(i)) continue;
+    begin_will(i + 1);
     /* Mostly the one whose transaction writes goes on. */
     n = run.writer >= 0 && chance(60) ? run.writer : (int)below((uint32_t)run.count);
     step(&run.programs[n]);
@@ -911,6 +922,7 @@ static void run_seed(uint64_t seed, uint32_t rate) {
   sim_seed = seed;
   sim_fate.state = seed * 0x2545f4914f6cdd1du;
   sim_draw(&sim_fate);
+  begin_will(0);
   sim_current_disk = &run.disk;
   bind_sqlite();
   sim_seam_start();
@@ -930,6 +942,12 @@ static void run_seed(uint64_t seed, uint32_t rate) {
 /* ---- the program ------------------------------------------------------------------------------- */
 
 static uint32_t cut_rate;   /* 0: by the seed */
+static char replay[2000] = "build/sim/sim";   /* and what a run depends on */
+
+static void replay_needs(const char *option, const char *value) {
+  size_t n = strlen(replay);
+  snprintf(replay + n, sizeof replay - n, " %s%s%s", option, value[0] != 0 ? " " : "", value);
+}
 
 static void run_once(uint64_t seed) { run_seed(seed, cut_rate); }
 
@@ -947,7 +965,8 @@ static void load_stock(const char *path) {
 
 static int usage(void) {
   fprintf(stderr, "usage: sim [--seed N] [--seconds S] [--images N] [--jobs N] [--for-ever] [--thorough]\n"
-                  "           [--verbose] [--keep-going] [--stock FILE]... [--sweep memory|io|parent [--lasting] [--at N]]\n");
+                  "           [--verbose] [--keep-going] [--stock FILE]... [--sweep memory|io|parent [--lasting] [--at N]]\n"
+                  "           [--minimise] [--leave-out LIST] [--cut-at STEP]\n");
   return 2;
 }
 
@@ -974,11 +993,13 @@ static uint64_t count_calls(void) {
 
 /* Each call fails in turn: a run for each. */
 static int sweep_all(sim_campaign *c) {
-  char replay[100];
+  char seed[24];
   sweep.seed = c->seed;
-  snprintf(replay, sizeof replay, "sim --sweep %s%s --seed %llu --at %%llu", sweep.name,
-           sweep.lasting ? " --lasting" : "", (unsigned long long)sweep.seed);
-  c->replay = replay;
+  snprintf(seed, sizeof seed, "%llu", (unsigned long long)sweep.seed);
+  replay_needs("--sweep", sweep.name);
+  if (sweep.lasting) replay_needs("--lasting", "");
+  replay_needs("--seed", seed);
+  replay_needs("--at", "%llu");
   c->last = count_calls();
   c->seed = 1;
   c->run = run_swept;
@@ -988,9 +1009,18 @@ static int sweep_all(sim_campaign *c) {
   return sim_campaign_run(c) > 0;
 }
 
+/* The first failure is told once more, without what it does not need. */
+static int run_campaign(sim_campaign *c) {
+  uint64_t failed = 0;
+  c->failed_out = &failed;
+  if (sim_campaign_run(c) == 0) return 0;
+  if (!c->keep_going) (void)sim_minimise(failed, c->run, c->replay);
+  return 1;
+}
+
 int main(int argc, char **argv) {
-  sim_campaign campaign = {.seed = 1, .replay = "sim --seed %llu", .run = run_once};
-  int i, many = 0;
+  sim_campaign campaign = {.seed = 1, .replay = replay, .run = run_once};
+  int i, many = 0, shortened = 0;
   /* Images come and go by the thousand: no page of them goes back to the system. */
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
@@ -1002,12 +1032,15 @@ int main(int argc, char **argv) {
     else if (strcmp(argv[i], "--seconds") == 0) campaign.seconds = strtod(value, NULL), i++, many = 1;
     else if (strcmp(argv[i], "--jobs") == 0) campaign.jobs = (uint32_t)strtoul(value, NULL, 10), i++;
     else if (strcmp(argv[i], "--for-ever") == 0) many = 1;
-    else if (strcmp(argv[i], "--stock") == 0) load_stock(value), i++;
-    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000, campaign.replay = "sim --thorough --seed %llu";
+    else if (strcmp(argv[i], "--stock") == 0) load_stock(value), replay_needs("--stock", value), i++;
+    else if (strcmp(argv[i], "--thorough") == 0) cut_rate = 1000000, replay_needs("--thorough", "");
     else if (strcmp(argv[i], "--sweep") == 0 && (sweep.plan = sim_fault_plan_named(value)) != NULL) {
       sweep.name = value, i++;
     }
     else if (strcmp(argv[i], "--at") == 0) sweep.at = strtoull(value, NULL, 10), i++;
+    else if (strcmp(argv[i], "--minimise") == 0) shortened = 1;
+    else if (strcmp(argv[i], "--leave-out") == 0) sim_leave_out(value), i++;
+    else if (strcmp(argv[i], "--cut-at") == 0) sim_cut_only = strtoull(value, NULL, 10), i++;
     else if (strcmp(argv[i], "--lasting") == 0) sweep.lasting = 1;
     else if (strcmp(argv[i], "--verbose") == 0) sim_verbose = 1;
     else if (strcmp(argv[i], "--keep-going") == 0) campaign.keep_going = 1;
@@ -1015,8 +1048,10 @@ int main(int argc, char **argv) {
   }
   sweep.seed = campaign.seed;
   if (sweep.plan != NULL && sweep.at == 0) return sweep_all(&campaign);
+  replay_needs("--seed", "%llu");
   if (sweep.plan != NULL) campaign.run = run_swept, campaign.seed = sweep.at;
-  else if (many) return sim_campaign_run(&campaign) > 0;
+  else if (many) return run_campaign(&campaign);
+  else if (shortened) return sim_minimise(campaign.seed, campaign.run, campaign.replay);
   campaign.run(campaign.seed);
   printf("seed %llu: ok: %llu commits, %llu images\n", (unsigned long long)campaign.seed,
          (unsigned long long)sim_stats.commits, (unsigned long long)sim_stats.images);

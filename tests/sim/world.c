@@ -214,6 +214,7 @@ int sim_wait(sim_ready ready, void *arg, uint64_t until_ns, const char *what) {
 
 int sim_verbose;
 void (*sim_on_fail)(void);
+const char *sim_fail_format;
 static char notes[NOTES][NOTE_BYTES];
 static unsigned note_count;
 
@@ -236,6 +237,7 @@ void sim_note(const char *format, ...) {
 void sim_fail(const char *format, ...) {
   unsigned i = note_count > NOTES_SHOWN ? note_count - NOTES_SHOWN : 0;
   va_list args;
+  sim_fail_format = format;
   if (!sim_verbose) {
     for (; i < note_count; i++) printf("  %6u %s\n", i + 1, notes[i % NOTES]);
   }

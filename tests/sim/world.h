@@ -84,5 +84,6 @@ extern int sim_verbose;            /* notes go to stderr at once too */
 /* Tells seed, record and reason, and ends the process with status 1. */
 void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 extern void (*sim_on_fail)(void);
+extern const char *sim_fail_format;   /* of the failure that is being told */
 
 #endif
