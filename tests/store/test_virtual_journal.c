@@ -44,7 +44,7 @@ static bool read_agrees(avfs_virtual_journal *j, const model *m, uint64_t offset
   uint64_t have = offset >= m->size ? 0 : m->size - offset;
   if (have > n) have = n;
   memset(expected, 0, n);
-  memcpy(expected, m->bytes + offset, have);
+  memcpy(expected, m->bytes + offset, (size_t)have);
   memset(got, 0xee, n + 8);
   int rc = avfs_virtual_journal_read(j, got, n, offset);
   if (!CHECK_EQ(rc, have == n ? SQLITE_OK : SQLITE_IOERR_SHORT_READ)) return false;
@@ -59,7 +59,7 @@ static bool write_both(avfs_virtual_journal *j, model *m, uint64_t offset, uint3
   static unsigned char bytes[PIECE];
   sql_noise(rng_next(), bytes, n);
   if (!CHECK_EQ(avfs_virtual_journal_write(j, bytes, n, offset), SQLITE_OK)) return false;
-  if (offset > m->size) memset(m->bytes + m->size, 0, offset - m->size);
+  if (offset > m->size) memset(m->bytes + m->size, 0, (size_t)(offset - m->size));
   memcpy(m->bytes + offset, bytes, n);
   if (offset + n > m->size) m->size = offset + n;
   return CHECK_EQ(j->size, m->size);
@@ -144,7 +144,7 @@ static void a_hole_is_zeros_also_over_stale_bytes(void) {
     CHECK_EQ(avfs_virtual_journal_write(&j, "z", 1, 3 * BLOCK - 1), SQLITE_OK);
     CHECK_EQ(j.size, 3 * BLOCK);
     CHECK_EQ(avfs_virtual_journal_read(&j, got, sizeof got, 0), SQLITE_OK);
-    memset(noise + keep, 0, sizeof noise - keep);
+    memset(noise + keep, 0, (size_t)(sizeof noise - keep));
     noise[3 * BLOCK - 1] = 'z';
     CHECK_MEM_EQ(got, noise, sizeof got);
     avfs_virtual_journal_free(&j);
