@@ -63,21 +63,24 @@ static int exists(avfs_store *s, const char *path, int *exists_out) {
   return s->parent->xAccess(s->parent, path, SQLITE_ACCESS_EXISTS, exists_out);
 }
 
-/* 0 when the journal's first byte is 0 or it has none. */
-static int first_byte(avfs_store *s) {
-  unsigned char byte = 0;
+/* 0 when the journal's first byte is 0 or it has none. One that cannot be opened, or when
+ * there is no memory to look, counts as 1: let SQLite look. One that cannot be read is an
+ * error: taken for void it would be cut, and nothing could take the database back. */
+static int first_byte(avfs_store *s, unsigned char *byte_out) {
   const char *name = sqlite3_filename_journal(s->os_file->name);
   sqlite3_file *f = avfs_alloc_zero((size_t)s->parent->szOsFile);
-  if (f == NULL) return 1;   /* not known: let SQLite look */
+  int rc = SQLITE_OK;
+  *byte_out = 1;
+  if (f == NULL) return SQLITE_OK;
   if (s->parent->xOpen(s->parent, name, f, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_JOURNAL,
-                       NULL) != SQLITE_OK) {
-    byte = 1;
-  } else {
-    f->pMethods->xRead(f, &byte, 1, 0);
+                       NULL) == SQLITE_OK) {
+    *byte_out = 0;
+    rc = f->pMethods->xRead(f, byte_out, 1, 0);
+    if (rc == SQLITE_IOERR_SHORT_READ) rc = SQLITE_OK;
     f->pMethods->xClose(f);
   }
   avfs_free(f);
-  return byte;
+  return rc;
 }
 
 /* pager.c, hasHotJournal: with SHARED held. A journal beside an empty database
@@ -86,6 +89,7 @@ static int first_byte(avfs_store *s) {
 static int journal_is_hot(avfs_store *s, int first_try, int *hot_out) {
   sqlite3_file *f = s->os_file->file;
   sqlite3_int64 size = 1;
+  unsigned char byte;
   int there = 0, reserved = 0;
   int rc = exists(s, s->journal_path, &there);
   *hot_out = 0;
@@ -93,7 +97,9 @@ static int journal_is_hot(avfs_store *s, int first_try, int *hot_out) {
   rc = f->pMethods->xCheckReservedLock(f, &reserved);
   if (rc != SQLITE_OK || reserved) return rc;   /* another process is writing it */
   if (first_try) rc = f->pMethods->xFileSize(f, &size);
-  *hot_out = size == 0 || first_byte(s) != 0;
+  if (rc != SQLITE_OK) return rc;
+  rc = first_byte(s, &byte);
+  *hot_out = size == 0 || byte != 0;
   return rc;
 }
 
