@@ -135,8 +135,41 @@ static void faulty_write(avfs_op *op) {
   else avfs_port_post(op, rc, faulty.os_error);
 }
 
+/* ---- the parent VFS -------------------------------------------------------------------- */
+
+/* SQLite's win32, but for the opening of journals. */
+static struct {
+  sqlite3_vfs vfs;
+  sqlite3_io_methods unreadable;
+  volatile LONG journal_reads_fail;
+} parent;
+
+static int fail_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
+  (void)f;
+  (void)p;
+  (void)n;
+  (void)offset;
+  return SQLITE_IOERR_READ;
+}
+
+static int parent_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *flags_out) {
+  sqlite3_vfs *win32 = sqlite3_vfs_find("win32");
+  int rc = win32->xOpen(win32, name, f, flags, flags_out);
+  (void)vfs;
+  if (rc == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_JOURNAL) && parent.journal_reads_fail) {
+    parent.unreadable = *f->pMethods;
+    parent.unreadable.xRead = fail_read;
+    f->pMethods = &parent.unreadable;
+  }
+  return rc;
+}
+
+void faulty_fail_journal_reads(bool on) { parent.journal_reads_fail = on; }
+
 bool faulty_begin(void) {
   char message[200] = "";
+  parent.vfs = *sqlite3_vfs_find("win32");
+  parent.vfs.xOpen = parent_open;
   faulty.io = avfs_io_win32;
   faulty.io.open = faulty_open;
   faulty.io.close = faulty_close;
@@ -152,7 +185,7 @@ bool faulty_begin(void) {
   faulty.reached = CreateEventA(NULL, TRUE, FALSE, NULL);
   faulty.go = CreateEventA(NULL, TRUE, TRUE, NULL);
   if (avfs_bind_module(NULL, message, sizeof message) != SQLITE_OK) return false;
-  return avfs_vfs_register(&faulty.io, sqlite3_vfs_find("win32"), 0) == SQLITE_OK;
+  return avfs_vfs_register(&faulty.io, &parent.vfs, 0) == SQLITE_OK;
 }
 
 void faulty_fail_by(faulty_call call, LONG from, LONG times, const char *only, int rc, DWORD os_error) {

@@ -1,6 +1,7 @@
 /* faulty_io.h: a machine whose calls fail, or wait, when told to.
  *
  *   asyncvfs (the core in tests.exe) --> this table of functions --> avfs_io_win32
+ *                                    `-> a parent VFS ------------> SQLite's win32
  *
  * For child processes: the first registration of the VFS in a process decides over
  * which table it stands. Any thread may call the functions below.
@@ -32,6 +33,9 @@ void faulty_fail_by(faulty_call call, LONG from, LONG times, const char *only, i
 LONG faulty_failed(void);
 /* What fails now. */
 faulty_call faulty_which(void);
+
+/* While on, the parent VFS opens rollback journals, but reads nothing of them. */
+void faulty_fail_journal_reads(bool on);
 
 /* From now on such calls wait until faulty_release(). The event that is returned is set
  * when the first of them has come. */

@@ -235,6 +235,29 @@ static void abandoned_batch_leaves_a_hot_journal(void) {
   scenario_check_stock(path, 1, 1);
 }
 
+/* A journal that was left hot and cannot be read is an error: were it taken for void, the
+ * next writer would cut it, and nothing could take the database back. */
+static void unreadable_hot_journal_is_not_taken_for_void(void) {
+  const char *path = scratch_path("unreadable.db");
+  sqlite3 *db = scenario_open_table(path, "close=abandon");
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, zeroblob(9000)); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  faulty_fail(CALL_FLUSH, 3, FAULTY_ALWAYS, NULL);   /* as above */
+  EXPECT(sql_exec(db, "UPDATE t SET b='torn'") == SQLITE_OK);
+  wait_for_errors(2);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  faulty_fail(CALL_FLUSH, 0, 0, NULL);
+  EXPECT(sql_journal_is_hot(path));
+  db = scenario_open(path, "");
+  faulty_fail_journal_reads(true);
+  EXPECT(sql_exec(db, "SELECT b FROM t") == SQLITE_IOERR_READ);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'x')") == SQLITE_IOERR_READ);
+  EXPECT(sql_journal_is_hot(path));
+  faulty_fail_journal_reads(false);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'x')") == SQLITE_OK);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 2, 2);
+}
+
 static volatile LONG hook_calls;
 
 static void ASYNCVFS_CALL unhook(void *arg, const asyncvfs_error *e) {
@@ -268,6 +291,7 @@ static const scenario scenarios[] = {
     SCENARIO(close_that_gives_up_tells_what_is_lost),
     SCENARIO(close_that_abandons_tells_what_is_lost),
     SCENARIO(abandoned_batch_leaves_a_hot_journal),
+    SCENARIO(unreadable_hot_journal_is_not_taken_for_void),
     SCENARIO(hook_can_take_itself_away),
     {NULL, NULL},
 };
