@@ -77,17 +77,8 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
 
 /* ---- tickets ------------------------------------------------------------------- */
 
-/* The connection's file of this schema, whose store is NULL when it can never be ours;
- * NULL when it is not open through asyncvfs. */
-static avfs_main_file *find_file(sqlite3 *db, const char *schema) {
-  avfs_main_file *m = NULL;
-  if (sqlite3_api == NULL || db == NULL) return NULL;
-  if (sqlite3_file_control(db, schema, AVFS_FCNTL_FILE, &m) != SQLITE_OK) return NULL;
-  return m;
-}
-
 int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
-  const avfs_main_file *m = find_file(db, schema);
+  const avfs_main_file *m = avfs_main_file_of(db, schema);
   avfs_store *s;
   *ticket_out = 0;   /* waits for nothing */
   if (m == NULL) return SQLITE_NOTFOUND;
@@ -101,7 +92,7 @@ int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ti
 
 int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
                                       asyncvfs_durable_callback callback, void *arg) {
-  const avfs_main_file *m = find_file(db, schema);
+  const avfs_main_file *m = avfs_main_file_of(db, schema);
   if (callback == NULL) return SQLITE_MISUSE;
   if (m == NULL) return SQLITE_NOTFOUND;
   return avfs_call_when_durable(m->conn.store, callback, arg);

@@ -51,12 +51,11 @@ static void flush_function(sqlite3_context *context, int n, sqlite3_value **v) {
 }
 
 static void status_function(sqlite3_context *context, int n, sqlite3_value **v) {
-  avfs_main_file *m = NULL;
+  avfs_main_file *m = avfs_main_file_of(sqlite3_context_db_handle(context), "main");
   char *text;
   (void)n;
   (void)v;
-  if (sqlite3_file_control(sqlite3_context_db_handle(context), "main", AVFS_FCNTL_FILE, &m) !=
-          SQLITE_OK || m == NULL) {
+  if (m == NULL) {
     sqlite3_result_error(context, "asyncvfs_status: the main database is not open through the "
                          "VFS asyncvfs", -1);
     return;

@@ -338,7 +338,7 @@ static int call_busy_handler(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(av
 }
 
 int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
-  uint64_t until = 0, now;
+  uint64_t until, now;
   int has_handler = c != NULL && c->busy_handler != NULL, calls = 0, rc = disk_error(s);
   if (rc != SQLITE_OK || !is_full(s)) return rc;
   s->stalls++;

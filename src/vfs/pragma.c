@@ -21,7 +21,6 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
       sqlite3_free(message);
       return SQLITE_ERROR;
     }
-    if (avfs_setting_is_process(i)) avfs_setting_set_default(i, settings->value[i]);
   }
   return SQLITE_OK;
 }

@@ -82,6 +82,9 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   m->conn.path = m->conn.parent->name;
   m->conn.durability = settings.value[AVFS_DURABILITY];
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    if (given[i] && avfs_setting_is_process(i)) avfs_setting_set_default(i, settings.value[i]);
+  }
   m->reason = never_ours(name, flags, got);
   if (m->reason == NULL) {
     rc = avfs_engine_start(self.io);
@@ -191,6 +194,13 @@ int avfs_common_control(avfs_main_file *m, int op, void *arg) {
     return SQLITE_OK;
   }
   return SQLITE_NOTFOUND;
+}
+
+avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema) {
+  avfs_main_file *m = NULL;
+  if (sqlite3_api == NULL || db == NULL) return NULL;
+  if (sqlite3_file_control(db, schema, AVFS_FCNTL_FILE, &m) != SQLITE_OK) return NULL;
+  return m;
 }
 
 /* ---- registration -------------------------------------------------------- */

@@ -48,6 +48,10 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
  * through whatever shims stand above. "avfs". */
 #define AVFS_FCNTL_FILE 0x61766673
 
+/* The connection's file of this schema (NULL: main), whose store is NULL when it can never
+ * be ours. NULL: it is not open through asyncvfs. On the connection's own thread. */
+avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema);
+
 /* The VFS over `parent`; registers it under the name "asyncvfs". */
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
 int avfs_vfs_unregister(void);
