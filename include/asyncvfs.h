@@ -120,7 +120,9 @@ typedef struct asyncvfs_error {
  * and readable. One callback for the process: it replaces the one before, NULL: none.
  *
  * On the thread of asyncvfs_on_durable, and under its rules; but of a close that loses
- * commits the application hears on the closing thread, before sqlite3_close returns.
+ * commits the application hears on the closing thread, before sqlite3_close returns. That
+ * may be while the other thread still tells of a failure before it: what the callback
+ * changes needs a lock.
  * When asyncvfs_on_error returns, the callback it replaced is not running (unless it is
  * the caller) and is not called any more. SQLITE_NOMEM: no thread could be had. */
 typedef void(ASYNCVFS_CALL *asyncvfs_error_callback)(void *arg, const asyncvfs_error *error);

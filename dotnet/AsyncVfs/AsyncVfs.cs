@@ -32,7 +32,8 @@ public static unsafe class AsyncVfs
 
     /// <summary>A batch could not be written. The commits in it are still there, readable, and are tried again
     /// unless <see cref="AsyncVfsErrorEventArgs.RetryAfter"/> is null.</summary>
-    /// <remarks>Raised on a thread of asyncvfs, or in the closing of a database that loses commits; be brief.
+    /// <remarks>Raised on a thread of asyncvfs, or in the closing of a database that loses commits, which may be
+    /// at the same time: what handlers change needs a lock. Be brief.
     /// An exception of a handler is written to <see cref="Trace"/> and goes no further.</remarks>
     public static event EventHandler<AsyncVfsErrorEventArgs>? Error;
 

@@ -16,10 +16,11 @@
 
 static volatile LONG full_errors, lost;
 
+/* Maybe on two threads at a time: a loss is told by the one that closes. */
 static void ASYNCVFS_CALL hear(void *arg, const asyncvfs_error *e) {
   (void)arg;
   if (e->code == SQLITE_FULL && e->os_error == ERROR_DISK_FULL) InterlockedIncrement(&full_errors);
-  InterlockedExchange(&lost, (LONG)e->lost);
+  InterlockedExchangeAdd(&lost, (LONG)e->lost);
 }
 
 typedef struct disk_path {

@@ -56,7 +56,8 @@ public class DiskFullTests
     {
         using var t = new Database(options);
         long lost = 0;
-        void Hearing(object? sender, AsyncVfsErrorEventArgs error) => lost += error.LostCommits;
+        // The loss is told by this thread, while asyncvfs' own may still tell of the failure before it.
+        void Hearing(object? sender, AsyncVfsErrorEventArgs error) => Interlocked.Add(ref lost, error.LostCommits);
         AsyncVfs.Error += Hearing;
         try
         {
