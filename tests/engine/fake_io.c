@@ -22,7 +22,7 @@ static int queued;
 
 /* ---- bytes ------------------------------------------------------------------ */
 
-void fake_bytes_resize(fake_bytes *b, uint64_t n) {
+void fake_bytes_resize(fake_bytes *b, size_t n) {
   unsigned char *p = realloc(b->p, n + 1);
   if (p == NULL) abort();
   if (n > b->n) memset(p + b->n, 0, n - b->n);
@@ -30,7 +30,7 @@ void fake_bytes_resize(fake_bytes *b, uint64_t n) {
   b->n = n;
 }
 
-void fake_bytes_set(fake_bytes *b, const void *p, uint64_t n) {
+void fake_bytes_set(fake_bytes *b, const void *p, size_t n) {
   fake_bytes_resize(b, n);
   if (n > 0) memcpy(b->p, p, n);
 }
@@ -41,8 +41,8 @@ void fake_bytes_free(fake_bytes *b) {
   b->n = 0;
 }
 
-static void bytes_write(fake_bytes *b, const unsigned char *p, uint64_t offset, uint64_t n) {
-  if (offset + n > b->n) fake_bytes_resize(b, offset + n);
+static void bytes_write(fake_bytes *b, const unsigned char *p, uint64_t offset, size_t n) {
+  if (offset + n > b->n) fake_bytes_resize(b, (size_t)(offset + n));
   memcpy(b->p + offset, p, n);
 }
 
@@ -89,7 +89,7 @@ static void append(avfs_file *f, bool resize, uint64_t offset, const void *p, ui
 }
 
 static void apply(fake_bytes *b, const fake_change *c) {
-  if (c->resize) fake_bytes_resize(b, c->offset);
+  if (c->resize) fake_bytes_resize(b, (size_t)c->offset);
   else bytes_write(b, c->data, c->offset, c->bytes);
 }
 
@@ -104,8 +104,8 @@ avfs_file *fake_io_file(const char *path) {
 void fake_io_put(const char *path, const void *p, uint64_t n) {
   avfs_file *f = fake_io_file(path);
   forget_pending(f);
-  fake_bytes_set(&f->written, p, n);
-  fake_bytes_set(&f->durable, p, n);
+  fake_bytes_set(&f->written, p, (size_t)n);
+  fake_bytes_set(&f->durable, p, (size_t)n);
   f->exists = true;
 }
 
@@ -208,7 +208,7 @@ static int fake_size(avfs_file *f, uint64_t *bytes_out) {
 static int fake_resize(avfs_file *f, uint64_t bytes) {
   CHECK(!fake_io_in_flight(f));
   if (call_fails(FAKE_RESIZE, f, bytes, 0, NULL)) return SQLITE_IOERR_TRUNCATE;
-  fake_bytes_resize(&f->written, bytes);
+  fake_bytes_resize(&f->written, (size_t)bytes);
   append(f, true, bytes, NULL, 0);
   return SQLITE_OK;
 }

@@ -34,11 +34,11 @@ typedef enum fake_kind {
 
 typedef struct fake_bytes {
   unsigned char *p;
-  uint64_t n;
+  size_t n;
 } fake_bytes;
 
-void fake_bytes_set(fake_bytes *b, const void *p, uint64_t n);
-void fake_bytes_resize(fake_bytes *b, uint64_t n);   /* grown parts are zeros */
+void fake_bytes_set(fake_bytes *b, const void *p, size_t n);
+void fake_bytes_resize(fake_bytes *b, size_t n);   /* grown parts are zeros */
 void fake_bytes_free(fake_bytes *b);
 
 /* A change that is written and not flushed. */

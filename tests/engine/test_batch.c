@@ -46,7 +46,7 @@ static void states_add(states *s, const char *path) {
   fake_bytes *b = &s->state[s->count++];
   int64_t n = sql_file_size(path);
   memset(b, 0, sizeof *b);
-  fake_bytes_resize(b, n > 0 ? (uint64_t)n : 0);
+  fake_bytes_resize(b, n > 0 ? (size_t)n : 0);
   if (n > 0) CHECK_EQ(sql_file_read(path, 0, b->p, (size_t)n), n);
 }
 
@@ -184,7 +184,7 @@ static void judge_page_write(const fake_call *c) {
       fake_bytes_resize(&old, unit);
       uint64_t at = (uint64_t)(pgno - 1) * unit, have = at < judge.before.n ? judge.before.n - at : 0;
       if (have > unit) have = unit;
-      if (have > 0) memcpy(old.p, judge.before.p + at, have);
+      if (have > 0) memcpy(old.p, judge.before.p + at, (size_t)have);
       JUDGE(page_equal(&record, &old, 1, unit), "the record of page %u is not its pre-image", pgno);
       JUDGE(!found, "page %u has two records", pgno);
       found = true;
@@ -316,7 +316,7 @@ static void pages_between(avfs_page_table *t, const fake_bytes *from, const fake
     if (p == NULL) abort();
     p->pgno = pgno;
     memset(p->data, 0, unit);
-    memcpy(p->data, to->p + at, n);
+    memcpy(p->data, to->p + at, (size_t)n);
     avfs_page_table_add(t, p);
   }
 }
@@ -682,7 +682,7 @@ static fake_bytes recover(const fake_bytes *db_image, const fake_bytes *journal_
   sql_close(db);
   sql_file_delete(journal);   /* a void one stays */
   int64_t n = sql_file_size(cut.path);
-  fake_bytes_resize(&got, n > 0 ? (uint64_t)n : 0);
+  fake_bytes_resize(&got, n > 0 ? (size_t)n : 0);
   if (n > 0) CHECK_EQ(sql_file_read(cut.path, 0, got.p, got.n), n);
   return got;
 }

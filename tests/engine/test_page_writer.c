@@ -112,8 +112,8 @@ static void window(uint32_t unit, uint32_t first, uint32_t span) {
   memset(&rec, 0, sizeof rec);
   rec.window_at = (uint64_t)(first - 1) * unit;
   rec.window_bytes = (uint64_t)span * unit;
-  rec.written = calloc(1, rec.window_bytes);
-  rec.content = calloc(1, rec.window_bytes);
+  rec.written = calloc(1, (size_t)rec.window_bytes);
+  rec.content = calloc(1, (size_t)rec.window_bytes);
   if (rec.written == NULL || rec.content == NULL) abort();
 }
 
