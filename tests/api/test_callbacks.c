@@ -9,15 +9,6 @@
 #include "harness.h"
 #include "vfs/sql_tools.h"
 
-#define CREATE "CREATE TABLE t(id INTEGER PRIMARY KEY, b)"
-
-static sqlite3 *open_with_table(const char **path_out) {
-  sqlite3 *db;
-  *path_out = scratch_path("app.db");
-  db = sql_open(*path_out, sql_vfs());
-  if (db != NULL) sql_must(db, CREATE);
-  return db;
-}
 
 /* ---- on_durable ------------------------------------------------------------------------- */
 
@@ -57,7 +48,7 @@ static void ASYNCVFS_CALL on_durable(void *arg, long long ticket, int rc) {
 static void durable_calls_come_once_in_the_order_of_commits(void) {
   enum { N = 1000 };
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   long long ticket = 0;
   int i, wrong = 0;
   if (db == NULL) return;
@@ -103,7 +94,7 @@ static DWORD WINAPI commit_and_ask(void *arg) {
 static void durable_calls_of_several_connections_are_in_order(void) {
   enum { THREADS = 4 };
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   committer w[THREADS];
   HANDLE thread[THREADS];
   int i, wrong = 0;
@@ -129,13 +120,13 @@ static void durable_calls_of_several_connections_are_in_order(void) {
 
 static void durable_call_comes_for_what_is_durable_already(void) {
   const char *path;
-  sqlite3 *db = open_with_table(&path), *wal;
+  sqlite3 *db = sql_open_table(&path), *wal;
   if (db == NULL) return;
   sql_must(db, "PRAGMA asyncvfs_flush");
   expect_calls(2);
   CHECK_EQ(asyncvfs_on_durable(db, "main", on_durable, NULL), SQLITE_OK);
   wal = sql_open(scratch_path("wal.db"), sql_vfs());
-  sql_must(wal, "PRAGMA journal_mode=WAL; " CREATE);   /* passed through */
+  sql_must(wal, "PRAGMA journal_mode=WAL; " SQL_CREATE_T);   /* passed through */
   CHECK_EQ(asyncvfs_on_durable(wal, "main", on_durable, NULL), SQLITE_OK);
   WaitForSingleObject(seen.last, INFINITE);
   CHECK_EQ(seen.errors + seen.not_durable, 0);
@@ -159,7 +150,7 @@ static void ASYNCVFS_CALL use_sqlite(void *arg, long long ticket, int rc) {
 
 static void callback_may_use_sqlite(void) {
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   if (db == NULL) return;
   seen.errors = 0;
   worked = CreateEventA(NULL, TRUE, FALSE, NULL);
@@ -189,7 +180,7 @@ static void on_durable_refuses_what_it_cannot_do(void) {
 static void defaults_are_what_the_next_database_begins_with(void) {
   char message[400] = "", text[40] = "";
   const char *path;
-  sqlite3 *db = open_with_table(&path), *next;
+  sqlite3 *db = sql_open_table(&path), *next;
   if (db == NULL) return;
   CHECK_EQ(asyncvfs_default("durability", "disk", message, sizeof message), SQLITE_OK);
   CHECK_STR_EQ(message, "");
@@ -201,7 +192,7 @@ static void defaults_are_what_the_next_database_begins_with(void) {
   CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_durability", text, sizeof text), SQLITE_OK);
   CHECK_STR_EQ(text, "memory");
   CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_max_lag_ms"), 100);
-  sql_must(next, CREATE);
+  sql_must(next, SQL_CREATE_T);
   CHECK_EQ(sql_status(next, "durable_commits"), sql_status(next, "commits"));
   CHECK_EQ(sql_int(next, "PRAGMA asyncvfs_exit_timeout_ms"), 5000);
   CHECK_EQ(asyncvfs_default("exit_timeout_ms", "6000", NULL, 0), SQLITE_OK);   /* the process's */
@@ -211,6 +202,18 @@ static void defaults_are_what_the_next_database_begins_with(void) {
   CHECK_EQ(asyncvfs_default("durability", "memory", NULL, 0), SQLITE_OK);
   CHECK_EQ(asyncvfs_default("max_lag_ms", "100", NULL, 0), SQLITE_OK);
   CHECK_EQ(asyncvfs_default("exit_timeout_ms", "5000", NULL, 0), SQLITE_OK);
+}
+
+/* A database whose URI has one bad setting is not opened, and its good ones set nothing. */
+static void refused_uri_sets_nothing_for_the_process(void) {
+  sqlite3 *db = NULL;
+  const char *path;
+  CHECK_RC(NULL, sql_try_open(sql_uri(scratch_path("bad.db"), "max_process_bytes=2097152&exit_timeout_ms=soon"),
+                              sql_vfs(), &db), SQLITE_ERROR);
+  db = sql_open_table(&path);
+  if (db == NULL) return;
+  CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_max_process_bytes"), 268435456);
+  sql_close(db);
 }
 
 static void defaults_refuse_by_name_and_range(void) {
@@ -232,7 +235,7 @@ static void defaults_refuse_by_name_and_range(void) {
 static void status_has_the_lag_of_each_batch(void) {
   char status[4000] = "";
   const char *path, *p;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   int64_t batches = 0, longest = -1;
   int i, last = 0;
   if (db == NULL) return;
@@ -265,6 +268,7 @@ void suite_callbacks(void) {
   ADD_TEST(suite, callback_may_use_sqlite);
   ADD_TEST(suite, on_durable_refuses_what_it_cannot_do);
   ADD_TEST(suite, defaults_are_what_the_next_database_begins_with);
+  ADD_TEST(suite, refused_uri_sets_nothing_for_the_process);
   ADD_TEST(suite, defaults_refuse_by_name_and_range);
   ADD_TEST(suite, status_has_the_lag_of_each_batch);
 }

@@ -15,22 +15,13 @@
 #include "vfs/sql_tools.h"
 
 #define LINE_MS 60000
-#define CREATE "CREATE TABLE t(id INTEGER PRIMARY KEY, b)"
-
-static sqlite3 *open_with_table(const char **path_out) {
-  sqlite3 *db;
-  *path_out = scratch_path("app.db");
-  db = sql_open(*path_out, sql_vfs());
-  if (db != NULL) sql_must(db, CREATE);
-  return db;
-}
 
 /* ---- one connection ------------------------------------------------------------------ */
 
 static void disk_commit_is_durable_when_it_returns(void) {
   static const char *const locking[] = {"NORMAL", "EXCLUSIVE"};
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   int i, n;
   if (db == NULL) return;
   sql_must(db, "PRAGMA asyncvfs_durability=disk; PRAGMA asyncvfs_max_lag_ms=60000");
@@ -46,7 +37,7 @@ static void disk_commit_is_durable_when_it_returns(void) {
 
 static void memory_commit_waits_only_when_asked(void) {
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   if (db == NULL) return;
   sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; PRAGMA asyncvfs_flush");
   sql_must(db, "INSERT INTO t(b) VALUES(1)");
@@ -58,7 +49,7 @@ static void memory_commit_waits_only_when_asked(void) {
 
 static void ticket_stands_for_the_commits_before_it(void) {
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   long long t1 = 0, t2 = 0;
   if (db == NULL) return;
   sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; INSERT INTO t(b) VALUES(1)");
@@ -90,7 +81,7 @@ static void ticket_of_another_vfs_is_refused(void) {
 
 static void flush_by_path_finds_the_open_database(void) {
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   if (db == NULL) return;
   CHECK_EQ(asyncvfs_flush(sqlite3_db_filename(db, "main"), 60000), SQLITE_OK);
   CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits"));
@@ -109,7 +100,7 @@ static void flush_of_all_means_all(void) {
     db[i] = sql_open(scratch_path("one.db"), sql_vfs());
     if (db[i] == NULL) break;
     open++;
-    sql_must(db[i], "PRAGMA asyncvfs_max_lag_ms=60000; " CREATE);
+    sql_must(db[i], "PRAGMA asyncvfs_max_lag_ms=60000; " SQL_CREATE_T);
   }
   CHECK_EQ(asyncvfs_flush(NULL, ASYNCVFS_FOREVER), SQLITE_OK);
   for (i = 0; i < open; i++) {
@@ -122,7 +113,7 @@ static void flush_of_all_means_all(void) {
  * BUSY for what it has not read yet, and no mixture. */
 static void reader_of_a_waiting_connection_sees_no_mixture(void) {
   const char *path;
-  sqlite3 *a = open_with_table(&path), *b;
+  sqlite3 *a = sql_open_table(&path), *b;
   sqlite3_stmt *reading = NULL;
   int rc;
   if (a == NULL) return;
@@ -172,7 +163,7 @@ static DWORD WINAPI write_disk_commits(LPVOID arg) {
 static void disk_commits_of_several_connections_share_batches(void) {
   enum { WRITERS = 8, COMMITS = 25 };
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   writer w[WRITERS];
   HANDLE thread[WRITERS];
   int64_t batches, before;
@@ -217,7 +208,7 @@ static void no_disk_commit_is_missing_after_a_kill(void) {
   int kill;
   for (kill = 0; kill < KILLS; kill++) {
     const char *path;
-    sqlite3 *db = open_with_table(&path);
+    sqlite3 *db = sql_open_table(&path);
     harness_child *child;
     char line[40];
     int lines = 1 + (int)rng_below(20), told = 0;
@@ -275,7 +266,7 @@ static void program_that_ends_without_closing_loses_nothing(void) {
     const char *path = scratch_path("app.db");
     sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
     harness_child *child;
-    sql_must(db, CREATE);
+    sql_must(db, SQL_CREATE_T);
     sql_close(db);
     snprintf(n, sizeof n, "%d", commits);
     child = harness_spawn("end_without_closing", path, n, how[i % 3], (char *)NULL);
@@ -298,7 +289,7 @@ static void program_that_ends_without_time_says_what_is_lost(void) {
   harness_child *child;
   char text[1000] = "";
   int status = -1;
-  sql_must(db, CREATE);
+  sql_must(db, SQL_CREATE_T);
   sql_close(db);
   child = harness_spawn("end_without_closing", path, "7", "return", log, (char *)NULL);
   if (child == NULL) return;
@@ -325,7 +316,7 @@ static void settings_refuse_what_is_out_of_range(void) {
       "max_process_bytes=0", "exit_timeout_ms=forever", "full_timeout_ms=",
   };
   const char *path;
-  sqlite3 *db = open_with_table(&path);
+  sqlite3 *db = sql_open_table(&path);
   size_t i;
   if (db == NULL) return;
   for (i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -207,14 +207,9 @@ static void our_warm_connection_rolls_back_what_asyncvfs_left(void) {
 }
 
 static int read_only_code(const char *path, const char *vfs) {
-  char uri[600];
   sqlite3 *db = NULL;
   int64_t n;
-  snprintf(uri, sizeof uri, "file:%s?mode=ro", path);
-  for (char *c = uri; *c != 0; c++) {
-    if (*c == '\\') *c = '/';
-  }
-  int rc = sql_try_open_flags(uri, vfs, SQLITE_OPEN_READONLY, &db);
+  int rc = sql_try_open_flags(sql_uri(path, "mode=ro"), vfs, SQLITE_OPEN_READONLY, &db);
   if (rc == SQLITE_OK) rc = sql_try_int(db, "SELECT n FROM last", &n);
   sql_close(db);
   return rc;

@@ -31,13 +31,10 @@ void scenario_add_all(CU_pSuite suite, const scenario *table) {
 }
 
 sqlite3 *scenario_open(const char *path, const char *options) {
-  char uri[700];
+  char parameters[200];
   sqlite3 *db = NULL;
-  snprintf(uri, sizeof uri, "file:/%s?max_lag_ms=5&%s", path, options);
-  for (char *p = uri; *p; p++) {
-    if (*p == '\\') *p = '/';
-  }
-  EXPECT(sql_try_open(uri, "asyncvfs", &db) == SQLITE_OK);
+  snprintf(parameters, sizeof parameters, "max_lag_ms=5&%s", options);
+  EXPECT(sql_try_open(sql_uri(path, parameters), "asyncvfs", &db) == SQLITE_OK);
   return db;
 }
 

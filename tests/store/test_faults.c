@@ -71,12 +71,8 @@ static void flush(worker *w) {
 }
 
 static sqlite3 *open_worker(const char *path) {
-  char uri[700];
+  const char *uri = sql_uri(path, "max_queue_bytes=1048576&max_lag_ms=5");
   sqlite3 *db = NULL;
-  snprintf(uri, sizeof uri, "file:/%s?max_queue_bytes=1048576&max_lag_ms=5", path);
-  for (char *p = uri; *p; p++) {
-    if (*p == '\\') *p = '/';
-  }
   if (sql_try_open(uri, "asyncvfs", &db) != SQLITE_OK) return NULL;
   sqlite3_busy_timeout(db, 5000);
   return db;

@@ -19,6 +19,15 @@ static void fill(sqlite3 *db) {
   }
 }
 
+/* A database whose queue is full, and stays so: the disk is held. */
+static sqlite3 *open_full(const char *path, const char *options, int64_t *rows_out) {
+  sqlite3 *db = scenario_open_table(path, options);
+  faulty_hold(CALL_FLUSH, NULL);
+  fill(db);
+  *rows_out = scenario_rows(db);   /* readers do not wait */
+  return db;
+}
+
 static void end(sqlite3 *db, const char *path, int64_t rows) {
   faulty_release();
   EXPECT(asyncvfs_flush(NULL, ASYNCVFS_FOREVER) == SQLITE_OK);
@@ -28,11 +37,8 @@ static void end(sqlite3 *db, const char *path, int64_t rows) {
 
 static void full_queue_is_busy_when_asked(void) {
   const char *path = scratch_path("busy.db");
-  sqlite3 *db = scenario_open_table(path, LIMIT "&on_full=busy");
   int64_t rows;
-  faulty_hold(CALL_FLUSH, NULL);
-  fill(db);
-  rows = scenario_rows(db);   /* readers do not wait */
+  sqlite3 *db = open_full(path, LIMIT "&on_full=busy", &rows);
   EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_BUSY);
   EXPECT(sql_exec(db, "INSERT INTO t VALUES(NULL, 'x')") == SQLITE_BUSY);
   EXPECT(scenario_rows(db) == rows);
@@ -44,11 +50,8 @@ static void full_queue_is_busy_when_asked(void) {
 
 static void full_queue_is_waited_for_so_long(void) {
   const char *path = scratch_path("timeout.db");
-  sqlite3 *db = scenario_open_table(path, LIMIT "&full_timeout_ms=30");
   int64_t rows;
-  faulty_hold(CALL_FLUSH, NULL);
-  fill(db);
-  rows = scenario_rows(db);
+  sqlite3 *db = open_full(path, LIMIT "&full_timeout_ms=30", &rows);
   EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_BUSY);
   end(db, path, rows);
 }
@@ -63,11 +66,8 @@ static int give_up_at_the_fourth(void *arg, int count) {
 
 static void busy_handler_ends_the_wait(void) {
   const char *path = scratch_path("handler.db");
-  sqlite3 *db = scenario_open_table(path, LIMIT);
   int64_t rows;
-  faulty_hold(CALL_FLUSH, NULL);
-  fill(db);
-  rows = scenario_rows(db);
+  sqlite3 *db = open_full(path, LIMIT, &rows);
   sqlite3_busy_handler(db, give_up_at_the_fourth, NULL);
   EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_BUSY);
   EXPECT(handler_calls == 4);
@@ -86,11 +86,8 @@ static int release_at_the_third(void *arg, int count) {
 
 static void writer_goes_on_when_there_is_room(void) {
   const char *path = scratch_path("room.db");
-  sqlite3 *db = scenario_open_table(path, LIMIT);
   int64_t rows;
-  faulty_hold(CALL_FLUSH, NULL);
-  fill(db);
-  rows = scenario_rows(db);
+  sqlite3 *db = open_full(path, LIMIT, &rows);
   sqlite3_busy_handler(db, release_at_the_third, NULL);
   EXPECT(sql_exec(db, "INSERT INTO t VALUES(NULL, 'x')") == SQLITE_OK);
   EXPECT(handler_calls == 3);
@@ -112,12 +109,9 @@ static DWORD WINAPI release_when_stalled(void *arg) {
  * with none. */
 static void writer_sleeps_until_there_is_room(int timeout_ms) {
   const char *path = scratch_path("sleep.db");
-  sqlite3 *db = scenario_open_table(path, LIMIT "&full_timeout_ms=3600000");
   HANDLE thread;
   int64_t rows;
-  faulty_hold(CALL_FLUSH, NULL);
-  fill(db);
-  rows = scenario_rows(db);
+  sqlite3 *db = open_full(path, LIMIT "&full_timeout_ms=3600000", &rows);
   sqlite3_busy_timeout(db, timeout_ms);
   thread = CreateThread(NULL, 0, release_when_stalled, (void *)(uintptr_t)sqlite3_db_filename(db, "main"),
                         0, NULL);

@@ -85,6 +85,23 @@ sqlite3 *sql_open(const char *path, const char *vfs) {
   return db;
 }
 
+sqlite3 *sql_open_table(const char **path_out) {
+  sqlite3 *db;
+  *path_out = scratch_path("app.db");
+  db = sql_open(*path_out, sql_vfs());
+  if (db != NULL) sql_must(db, SQL_CREATE_T);
+  return db;
+}
+
+const char *sql_uri(const char *path, const char *parameters) {
+  static char uri[1400];
+  snprintf(uri, sizeof uri, "file:/%s?%s", path, parameters);
+  for (char *c = uri; *c != 0 && *c != '?'; c++) {
+    if (*c == '\\') *c = '/';
+  }
+  return uri;
+}
+
 void sql_close(sqlite3 *db) {
   CHECK_RC(NULL, sqlite3_close(db), SQLITE_OK);
 }

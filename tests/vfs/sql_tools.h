@@ -26,6 +26,10 @@ const char *sql_vfs(void);
 /* Does the VFS under test answer the asyncvfs_ names? */
 bool sql_vfs_is_asyncvfs(void);
 
+/* "file:/C:/folder/name?parameters". The string lives until the next call; for the main
+ * thread. */
+const char *sql_uri(const char *path, const char *parameters);
+
 /* Opens path; *db_out is NULL unless SQLITE_OK comes back. Connections have
  * extended result codes, no busy handler, and the SQL function
  * noise(seed, bytes), a blob that only its arguments determine. */
@@ -34,6 +38,11 @@ int sql_try_open_flags(const char *path, const char *vfs, int flags, sqlite3 **d
 
 /* Asserts that the open succeeds. */
 sqlite3 *sql_open(const char *path, const char *vfs);
+
+/* A new database app.db on the VFS under test with the table that SQL_CREATE_T makes;
+ * asserts that it opens. */
+#define SQL_CREATE_T "CREATE TABLE t(id INTEGER PRIMARY KEY, b)"
+sqlite3 *sql_open_table(const char **path_out);
 
 /* Asserts that nothing of the connection is left behind. NULL is fine. */
 void sql_close(sqlite3 *db);

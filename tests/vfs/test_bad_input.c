@@ -379,23 +379,14 @@ static void spellings_of_one_path_are_one_database(void) {
 
 /* ---- our own parameters ------------------------------------------------------------ */
 
-static const char *uri_of(const char *path, const char *parameters) {
-  static char uri[1400];
-  snprintf(uri, sizeof uri, "file:/%s?%s", path, parameters);
-  for (char *c = uri; *c != 0 && *c != '?'; c++) {
-    if (*c == '\\') *c = '/';
-  }
-  return uri;
-}
-
 static void foreign_uri_parameters_are_let_through(void) {
   sqlite3 *db = NULL;
   const char *path = scratch_path("uri.db");
-  CHECK_RC(NULL, sql_try_open(uri_of(path, "nosuch=1&cache=private&psow=1"), sql_vfs(), &db),
+  CHECK_RC(NULL, sql_try_open(sql_uri(path, "nosuch=1&cache=private&psow=1"), sql_vfs(), &db),
            SQLITE_OK);
   if (db != NULL) sql_must(db, "CREATE TABLE t(n)");
   sql_close(db);
-  CHECK_RC(NULL, sql_try_open(uri_of(path, "vfs=nosuch"), sql_vfs(), &db), SQLITE_ERROR);
+  CHECK_RC(NULL, sql_try_open(sql_uri(path, "vfs=nosuch"), sql_vfs(), &db), SQLITE_ERROR);
 }
 
 /* The child has a log callback, which must be set before SQLite starts. */
@@ -420,7 +411,7 @@ static void check_refused(const char *parameter, const char *value) {
   int rc = SQLITE_OK;
   snprintf(setting, sizeof setting, "%s=%s", parameter, value);
   harness_child *child =
-      harness_spawn("open_uri", uri_of(scratch_path("uri.db"), setting), NULL);
+      harness_spawn("open_uri", sql_uri(scratch_path("uri.db"), setting), NULL);
   if (child == NULL) return;
   while (harness_child_read_line(child, line, sizeof line, 60000)) {
     if (strncmp(line, "rc ", 3) == 0)
@@ -447,7 +438,7 @@ static void uri_parameters_take_hold(void) {
   sqlite3 *db = NULL;
   if (!sql_vfs_is_asyncvfs()) return;
   const char *path = scratch_path("uri.db");
-  int rc = sql_try_open(uri_of(path, "max_lag_ms=250&max_queue_bytes=8388608"), sql_vfs(), &db);
+  int rc = sql_try_open(sql_uri(path, "max_lag_ms=250&max_queue_bytes=8388608"), sql_vfs(), &db);
   if (!CHECK_RC(NULL, rc, SQLITE_OK)) return;
   CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_max_lag_ms"), 250);
   CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_max_queue_bytes"), 8388608);
