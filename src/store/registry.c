@@ -4,6 +4,8 @@
  * A journal's or WAL's name belongs to the store that has a connection with the
  * database's name, as SQLite spelled it.
  *
+ * Of stores that were closed with commits not on disk it keeps a record, for tickets.
+ *
  * Lock: registry.lock, the outermost; the stores' own locks are taken inside it.
  */
 #include <stdio.h>

@@ -25,6 +25,10 @@
  *                        PHASETWO, or it is gone --> as from OPEN
  *                        it is still there -------> undo
  *
+ * A segment that failed refuses the statement or the COMMIT. SQLite then gives its lock up
+ * (discard), or, with locking_mode=EXCLUSIVE, writes its rollback into the same
+ * transaction: the failed segment goes on first (retry_segment).
+ *
  * Who: the writer, on its own thread; it holds EXCLUSIVE when it writes. It waits
  * for the disk here only in write-through.
  */
