@@ -6,7 +6,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 log=$root/build/log/terminated
 wanted=${KILLS:-500} kills=0 hot=0 run=0
 count() { # RUN
-  while read -r k _ _ _ _ h _; do kills=$((kills + k)) hot=$((hot + h)); done \
+  while read -r k _ h _; do kills=$((kills + k)) hot=$((hot + h)); done \
     < <(tr -d '\r' <"$log.$1.log" | grep -E '^ *[0-9]+ kills, ' || true)
 }
 suite() { # RUN
