@@ -441,8 +441,8 @@ static void usage(void) {
       stderr,
       "bench.exe [--mode latency|sustained|reads|disk|oversized|memory|backpressure|flush]\n"
       "          [--commits N] [--rounds N] [--only PART_OF_A_NAME] [--slow-seconds S]\n"
-      "          [--pages N] [--mib N] [--seconds S] [--dir FOLDER] [--json FILE]\n"
-      "          [--mark 0|1]\n");
+      "          [--pages N] [--mib N] [--seconds S] [--retry-ms N] [--dir FOLDER]\n"
+      "          [--json FILE] [--mark 0|1]\n");
   exit(2);
 }
 
@@ -491,6 +491,8 @@ static options parse_options(int argc, char **argv) {
       o.mib = number(value, 2, 4096);
     } else if (strcmp(argv[i], "--seconds") == 0) {
       o.seconds = number(value, 1, 86400);
+    } else if (strcmp(argv[i], "--retry-ms") == 0) {
+      o.retry_ms = (uint32_t)number(value, 1, 1000);
     } else if (strcmp(argv[i], "--slow-seconds") == 0) {
       o.slow_seconds = number(value, 1, 3600);
     } else {

@@ -181,7 +181,7 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     s->failures = 0;
     s->backoff_ms = 0;
   }
-  avfs_store_wake(s);
+  avfs_cond_wake_all(&s->durable);
   release_draining(s);
   s->run = AVFS_RUN_NONE;
   avfs_store_wake(s);
@@ -216,6 +216,7 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     e.retry_ms = s->backoff_ms;
   }
   avfs_store_wake(s);
+  avfs_cond_wake_all(&s->durable);
   if (s->closing == AVFS_CLOSING_EXIT) return;
   avfs_store_leave(s);
   avfs_report_error(e);
@@ -287,6 +288,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
     return;
   }
   memset(&s->changed, 0, sizeof s->changed);   /* nobody waits any more */
+  memset(&s->durable, 0, sizeof s->durable);
   s->closing = AVFS_CLOSING_EXIT;
   s->batch.resume = ignore_resume;
   if (s->run != AVFS_RUN_NONE) {
@@ -413,7 +415,7 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
       if (seq > s->draining_seq) s->waiting--;
       break;
     }
-    avfs_store_wait(s, wait_ms);
+    avfs_cond_wait(&s->durable, &s->lock, wait_ms);
   }
   return rc;
 }

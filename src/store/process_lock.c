@@ -38,16 +38,28 @@ enum {
   TURN_KEPT_MS = 20       /* how long others wait for the one whose turn it is */
 };
 
-/* Waits for a change until deadline_ns. Returns 0 when that has passed. */
-static int wait_until(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_store_role) {
+/* Waits for a wake until deadline_ns. Returns 0 when that has passed. */
+static int wait_until(avfs_store *s, avfs_cond *cond, uint64_t deadline_ns)
+    AVFS_REQUIRES(avfs_store_role) {
   uint64_t now = s->io->now_ns();
   if (now >= deadline_ns) return 0;
-  avfs_store_wait(s, (uint32_t)((deadline_ns - now + 999999) / 1000000));
+  avfs_cond_wait(cond, &s->lock, (uint32_t)((deadline_ns - now + 999999) / 1000000));
   return 1;
 }
 
 static uint64_t deadline(const avfs_store *s, uint32_t ms) {
   return s->io->now_ns() + (uint64_t)ms * 1000000;
+}
+
+/* A local lock was lowered, or a place in the queue given up. Of the queue only the one
+ * whose turn it is wakes: with many writers, all of them waking at each commit would cost
+ * more than the commits. */
+static void locks_changed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  avfs_locker *first = s->locks.queue;
+  avfs_store_wake(s);
+  if (first != NULL && avfs_lock_table_has_turn(&s->locks, first)) {
+    avfs_cond_wake_all(&((avfs_conn *)((char *)first - offsetof(avfs_conn, locker)))->turn);
+  }
 }
 
 /* ---- a fresh OS lock: by the setter of os_busy, without lock --------------- */
@@ -296,7 +308,7 @@ void avfs_store_hand_over(avfs_conn *c) {
   s->lingering = 0;
   s->os_busy = 0;
   avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_NONE);
-  avfs_store_wake(s);
+  locks_changed(s);
   avfs_store_leave(s);
 }
 
@@ -308,7 +320,8 @@ static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
   uint64_t until = deadline(s, TURN_WAIT_MS);
   avfs_lock_table_enqueue(&s->locks, &c->locker);
   while (!avfs_lock_table_has_turn(&s->locks, &c->locker)) {
-    if (!wait_until(s, until)) {
+    /* The time is up, or it had its turn and was too slow to wake. */
+    if (!c->locker.queued || !wait_until(s, &c->turn, until)) {
       avfs_lock_table_dequeue(&s->locks, &c->locker);
       return;
     }
@@ -340,9 +353,12 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
     rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_SHARED);
     if (rc != SQLITE_BUSY) break;
     if (until == 0) until = deadline(s, LOCAL_WAIT_MS);
-    if (!wait_until(s, until)) break;
+    if (!wait_until(s, &s->changed, until)) break;
   }
-  if (rc != SQLITE_OK) avfs_lock_table_dequeue(&s->locks, &c->locker);
+  if (rc != SQLITE_OK) {
+    avfs_lock_table_dequeue(&s->locks, &c->locker);
+    locks_changed(s);
+  }
   return rc;
 }
 
@@ -351,7 +367,10 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
  * the caller is not told BUSY where stock SQLite would not be. */
 static void respect_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   while (s->locks.writer == NULL && s->locks.queue != NULL && s->locks.queue != &c->locker) {
-    if (!wait_until(s, s->turn_until_ns)) avfs_lock_table_dequeue(&s->locks, s->locks.queue);
+    if (wait_until(s, &s->changed, s->turn_until_ns)) continue;
+    avfs_lock_table_dequeue(&s->locks, s->locks.queue);
+    s->turn_until_ns = deadline(s, TURN_KEPT_MS);
+    locks_changed(s);
   }
 }
 
@@ -363,11 +382,12 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
     c->refused = 1;
     return rc;
   }
+  avfs_store_wake(s);   /* who waits for this in respect_turn() has SHARED, which is in our way */
   rc = ensure_os(s, c, AVFS_LOCK_RESERVED);
   if (rc == SQLITE_OK) rc = avfs_backlog_wait_for_room(s, c);
   if (rc != SQLITE_OK) {
     avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_SHARED);
-    avfs_store_wake(s);
+    locks_changed(s);
     avfs_store_relax(s);
     return rc;
   }
@@ -386,7 +406,7 @@ static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
     rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_EXCLUSIVE);
     if (rc != SQLITE_BUSY) break;
     if (until == 0) until = deadline(s, LOCAL_WAIT_MS);
-    if (!wait_until(s, until)) return SQLITE_BUSY;   /* it stays PENDING */
+    if (!wait_until(s, &s->changed, until)) return SQLITE_BUSY;   /* it stays PENDING */
   }
   rc = ensure_os(s, c, AVFS_LOCK_EXCLUSIVE);
   if (rc != SQLITE_OK) c->locker.level = AVFS_LOCK_PENDING;
@@ -418,7 +438,7 @@ static int await_disk(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs
   int rc;
   c->await_seq = 0;
   avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_NONE);
-  avfs_store_wake(s);
+  locks_changed(s);
   rc = avfs_backlog_wait_durable(s, seq, AVFS_FOREVER);
   if (level == AVFS_LOCK_SHARED &&
       (s->commit_seq != seq || s->epoch != epoch || s->os_busy ||
@@ -441,7 +461,7 @@ int avfs_store_unlock(avfs_conn *c, int level) {
     rc = await_disk(s, c, level);
   } else {
     avfs_lock_table_lower(&s->locks, &c->locker, level);
-    avfs_store_wake(s);
+    locks_changed(s);
   }
   if (s->locks.queue != NULL) s->turn_until_ns = deadline(s, TURN_KEPT_MS);
   avfs_store_relax(s);

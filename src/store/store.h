@@ -30,8 +30,11 @@
  *   run           while it is not AVFS_RUN_NONE, the task owns batch, and the pages
  *                 of draining do not change (nobody writes into them, readers may read).
  *
- * One condition variable, `changed`: it is woken whenever a lock level, os_busy,
- * run, a table or a sequence number changed that somebody may wait for.
+ * Condition variables, all of lock:
+ *   durable       durable_seq has moved, or a batch has failed
+ *   turn          a connection's: it is the first of those that wait for RESERVED, and
+ *                 RESERVED is free
+ *   changed       a lock level, os_busy, run or a table is not what it was
  */
 #ifndef AVFS_STORE_H
 #define AVFS_STORE_H
@@ -69,7 +72,8 @@ struct avfs_conn {
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int stale;                  /* it waited without SHARED, and others have committed */
   int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
-  int refused;                /* its last try at RESERVED was BUSY: it waits in turn */
+  int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
+  avfs_cond turn;             /* ...here */
   int (*busy_handler)(void *arg);   /* the application's, by SQLite; NULL: not told yet */
   void *busy_arg;
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
@@ -128,7 +132,7 @@ struct avfs_store {
   int refs;                /* connections, and flushes in progress */
 
   avfs_lock lock;
-  avfs_cond changed;
+  avfs_cond changed, durable;
 
   /* guarded by lock: who may do what */
   avfs_lock_table locks AVFS_GUARDED_BY(avfs_store_role);
