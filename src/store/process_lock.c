@@ -23,7 +23,10 @@
  *              limit of the queue: it needs no local lock
  *   EXCLUSIVE  for local readers to leave
  *   xUnlock    with durability=disk, for the commit just made to be on the disk
- * Then SQLITE_BUSY goes to SQLite's own busy handler.
+ * Then SQLITE_BUSY goes to SQLite's own busy handler. After a refused RESERVED it does not
+ * sleep: on Windows the shortest sleep is 16 ms, longer than a batch, and sixteen writers
+ * with durability=disk would not come together in one. The wait for the turn is in place of
+ * the sleep, so that a busy timeout does not pass faster.
  */
 #include <assert.h>
 #include <string.h>
@@ -35,7 +38,8 @@
 enum {
   LOCAL_WAIT_MS = 20,     /* for a local lock */
   TURN_WAIT_MS = 100,     /* in the queue for RESERVED */
-  TURN_KEPT_MS = 20       /* how long others wait for the one whose turn it is */
+  TURN_KEPT_MS = 20,      /* how long others wait for the one whose turn it is */
+  BUSY_SLEEP_MS = 100     /* main.c, sqliteDefaultBusyCallback: none is longer */
 };
 
 /* Waits for a wake until deadline_ns. Returns 0 when that has passed. */
@@ -334,6 +338,7 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
   int rc;
   if (c->refused) {
     c->refused = 0;
+    c->refused_thread = 0;
     wait_for_turn(s, c);
   }
   for (;;) {
@@ -380,6 +385,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
   rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_RESERVED);
   if (rc != SQLITE_OK) {
     c->refused = 1;
+    c->refused_thread = avfs_thread_id();
     return rc;
   }
   avfs_store_wake(s);   /* who waits for this in respect_turn() has SHARED, which is in our way */
@@ -489,4 +495,20 @@ int avfs_store_check_reserved(avfs_conn *c, int *reserved_out) {
     avfs_store_leave(s);
   }
   return rc;
+}
+
+/* With the registry locked. */
+static void spare_sleep(avfs_conn *c, void *arg) {
+  avfs_store_enter(c->store);
+  if (c->refused_thread == avfs_thread_id()) {
+    c->refused_thread = 0;
+    *(int *)arg = 1;
+  }
+  avfs_store_leave(c->store);
+}
+
+int avfs_store_spares_sleep(uint64_t us) {
+  int spared = 0;
+  if (us <= BUSY_SLEEP_MS * 1000) avfs_registry_visit_conns(spare_sleep, &spared);
+  return spared;
 }

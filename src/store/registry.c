@@ -186,6 +186,15 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
   return visited;
 }
 
+void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg) {
+  registry_enter(&registry);
+  for (int i = 0; i < CHAINS; i++) {
+    avfs_conn *c = registry.conns[i];
+    for (; c != NULL; c = c->registry_next) visit(c, arg);
+  }
+  registry_leave(&registry);
+}
+
 /* What is not on the disk, for the log alone: SQLite's is not called any more. */
 AVFS_NOT_ANALYSED static void log_exit_loss(const avfs_store *s) {
   char line[512];

@@ -73,7 +73,8 @@ struct avfs_conn {
   int stale;                  /* it waited without SHARED, and others have committed */
   int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
-  avfs_cond turn;             /* ...here */
+  avfs_cond turn;             /* ...here... */
+  uint32_t refused_thread;    /* ...this one, for which its next sleep is spared; 0: none */
   int (*busy_handler)(void *arg);   /* the application's, by SQLite; NULL: not told yet */
   void *busy_arg;
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
@@ -236,6 +237,9 @@ void avfs_store_check(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 int avfs_store_lock(avfs_conn *conn, int level);
 int avfs_store_unlock(avfs_conn *conn, int level);
 int avfs_store_check_reserved(avfs_conn *conn, int *reserved_out);
+/* xSleep: 1 when the calling thread was just refused RESERVED by another connection of this
+ * process. It need not sleep before it tries again: xLock has it wait for its turn. */
+int avfs_store_spares_sleep(uint64_t us);
 /* Lowers the OS lock to what is needed now. */
 void avfs_store_relax(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Gives the OS lock, as it is, to the connection, which becomes a plain one. */
@@ -366,6 +370,8 @@ int avfs_registry_release(avfs_store *s);
  * all stores (NULL), with the registry locked. Returns how many there were. */
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg);
+/* The same for all connections. */
+void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg);
 
 /* Called once, when the process ends with databases open, by its last thread: writes
  * what can be written safely, for at most timeout_ms altogether; ASYNCVFS_LOG is told of

@@ -156,18 +156,28 @@ Version: $version" "$(products)"
 says downgrade "$all" "$version" 4
 
 # -- a program that has the DLL open while it is upgraded goes on with it
-mkfifo input
-"$WINE" installed.exe open.db wait <input >open.txt 2>&1 &
+mkfifo input output
+"$WINE" installed.exe open.db wait <input >output 2>&1 &
 open_pid=$!
-exec 7>input
-until grep -q '^mode' open.txt; do kill -0 $open_pid; read -rt 0.1 <> <(:) || true; done
+exec 7>input 6<output
+says_line() { # PATTERN: reads on to such a line. Not to the end: a service may keep it open
+  while IFS= read -r line <&6; do
+    line=${line%$'\r'}
+    # shellcheck disable=SC2053
+    [[ $line != $1 ]] || return 0
+  done
+  line="ended without a line like $1"
+}
+says_line 'mode: *'
+same "upgrade in use: the program has the DLL open" "mode: ours" "$line"
 rc=0
 windows msiexec /i newer.msi /qn || rc=$?
 same "upgrade in use: done, at most with the wish for a restart" yes "$([ $rc = 0 ] || [ $rc = $((3010 & 255)) ] && echo yes || echo "status $rc")"
 echo go >&7
-exec 7>&-
+says_line 'notes: *'
+exec 7>&- 6<&-
 rc=0; wait $open_pid || rc=$?
-same "upgrade in use: the program ends well" "0 notes: 2" "$rc $(tr -d '\r' <open.txt | tail -n 1)"
+same "upgrade in use: the program ends well" "0 notes: 2" "$rc $line"
 same "upgrade in use: one product" $'Name: AsyncVfs\nVersion: 99.0.0' "$(products)"
 "$WINESERVER" -k || true
 "$WINESERVER" -w

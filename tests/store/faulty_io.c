@@ -137,11 +137,11 @@ static void faulty_write(avfs_op *op) {
 
 /* ---- the parent VFS -------------------------------------------------------------------- */
 
-/* SQLite's win32, but for the opening of journals. */
+/* SQLite's win32, but for the opening of journals and the count of sleeps. */
 static struct {
   sqlite3_vfs vfs;
   sqlite3_io_methods unreadable;
-  volatile LONG journal_reads_fail;
+  volatile LONG journal_reads_fail, sleeps;
 } parent;
 
 static int fail_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
@@ -166,10 +166,20 @@ static int parent_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int 
 
 void faulty_fail_journal_reads(bool on) { parent.journal_reads_fail = on; }
 
+static int parent_sleep(sqlite3_vfs *vfs, int us) {
+  sqlite3_vfs *win32 = sqlite3_vfs_find("win32");
+  (void)vfs;
+  InterlockedIncrement(&parent.sleeps);
+  return win32->xSleep(win32, us);
+}
+
+LONG faulty_sleeps(void) { return parent.sleeps; }
+
 bool faulty_begin(void) {
   char message[200] = "";
   parent.vfs = *sqlite3_vfs_find("win32");
   parent.vfs.xOpen = parent_open;
+  parent.vfs.xSleep = parent_sleep;
   faulty.io = avfs_io_win32;
   faulty.io.open = faulty_open;
   faulty.io.close = faulty_close;

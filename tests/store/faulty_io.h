@@ -36,6 +36,8 @@ faulty_call faulty_which(void);
 
 /* While on, the parent VFS opens rollback journals, but reads nothing of them. */
 void faulty_fail_journal_reads(bool on);
+/* How often the parent VFS was asked to sleep. */
+LONG faulty_sleeps(void);
 
 /* From now on such calls wait until faulty_release(). The event that is returned is set
  * when the first of them has come. */

@@ -1,5 +1,6 @@
 /* test_limits.c: what is in memory stays within its limits, and who waits for that.
  *
+ * And who waits for another writer, and how.
  * Scenarios, in child processes (scenario.h): the disk is held at a flush, so that the
  * queue is as full as the test has made it, for as long as it likes.
  */
@@ -175,6 +176,32 @@ static void process_has_a_limit_too(void) {
   end(db, path, rows);
 }
 
+/* A sleep on Windows takes longer than most writers do. So SQLite's busy handler does not
+ * sleep for a writer of this process: xLock waits for it. Once for each refusal, and not
+ * where a program sleeps for long, for reasons of its own. */
+static void writer_waits_for_another_without_a_sleep(void) {
+  const char *path = scratch_path("refused.db");
+  sqlite3 *db = scenario_open_table(path, ""), *other = scenario_open(path, "");
+  sqlite3_vfs *vfs = sqlite3_vfs_find("asyncvfs");
+  LONG before = faulty_sleeps();
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE; INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  sqlite3_busy_timeout(other, 1);
+  EXPECT(sql_exec(other, "BEGIN IMMEDIATE") == SQLITE_BUSY);   /* refused twice, slept once */
+  EXPECT(faulty_sleeps() == before);
+  EXPECT(vfs->xSleep(vfs, 1000) > 0);   /* for the second refusal */
+  EXPECT(faulty_sleeps() == before);
+  EXPECT(vfs->xSleep(vfs, 1000) > 0);
+  EXPECT(faulty_sleeps() == before + 1);
+  sqlite3_busy_timeout(other, 0);
+  EXPECT(sql_exec(other, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  EXPECT(vfs->xSleep(vfs, 100001) > 0);
+  EXPECT(faulty_sleeps() == before + 2);
+  EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
+  EXPECT(sql_exec(other, "INSERT INTO t VALUES(2, 'x')") == SQLITE_OK);
+  EXPECT(sqlite3_close(other) == SQLITE_OK);
+  end(db, path, 2);
+}
+
 static const scenario scenarios[] = {
     SCENARIO(full_queue_is_busy_when_asked),
     SCENARIO(full_queue_is_waited_for_so_long),
@@ -184,6 +211,7 @@ static const scenario scenarios[] = {
     SCENARIO(writer_without_a_busy_timeout_waits),
     SCENARIO(exclusive_connection_is_held_back),
     SCENARIO(process_has_a_limit_too),
+    SCENARIO(writer_waits_for_another_without_a_sleep),
     {NULL, NULL},
 };
 
