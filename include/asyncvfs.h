@@ -7,11 +7,14 @@
  *
  * After a power cut or a kill at any moment, stock SQLite opens the database and
  * finds the state after some prefix of its commits. Without a flush the commits
- * of the last moments (max_lag_ms, default 100 ms, and the time of a flush) may be
+ * of the last moments (max_lag_ms, default 100 ms, and the time of a batch) may be
  * missing; none in between.
  *
  * All functions may be called from any thread. Strings are UTF-8. Result codes are
- * SQLite's; 0 is SQLITE_OK.
+ * SQLite's; 0 is SQLITE_OK. SQLITE_MISUSE: a NULL that is not allowed, or a timeout below
+ * ASYNCVFS_FOREVER. A database that can never be ours (ASYNCVFS_DISABLE, a network volume,
+ * a read-only file, immutable=1, nolock=1, psow=0) is unknown to the functions that take a
+ * path.
  */
 #ifndef ASYNCVFS_H
 #define ASYNCVFS_H
@@ -43,7 +46,7 @@ extern "C" {
  *
  * SQLITE_NOTFOUND  no SQLite in this process, or one that exports no functions
  *                  (SQLite.Interop.dll: use its load_extension instead)
- * SQLITE_ERROR     it is older than 3.35.0, or its default VFS is not win32
+ * SQLITE_ERROR     it is older than 3.35.0, lacks a function, or has no VFS named win32
  * SQLITE_MISUSE    another SQLite of this process is served already
  * SQLITE_NOMEM
  *
@@ -51,7 +54,8 @@ extern "C" {
 int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *message,
                                     int message_bytes);
 
-/* Takes the VFS away again. SQLITE_BUSY while a database is open through it. */
+/* Takes the VFS away again. SQLITE_BUSY while a database is open through it that is ours
+ * or can become so. */
 int ASYNCVFS_CALL asyncvfs_unregister(void);
 
 /* Returns when all commits made so far to this database are durable: they survive
@@ -60,8 +64,8 @@ int ASYNCVFS_CALL asyncvfs_unregister(void);
  *
  * timeout_ms      0 or more milliseconds altogether, or ASYNCVFS_FOREVER
  *
- * SQLITE_OK        durable; also for a database that is passed through
- * SQLITE_NOTFOUND  no database of this path is open
+ * SQLITE_OK        durable; also for a database in WAL mode, which is passed through
+ * SQLITE_NOTFOUND  no database of this path is open, or it can never be ours
  * SQLITE_BUSY      the time is up
  * SQLITE_FULL, SQLITE_IOERR_x   the disk refuses: with ASYNCVFS_FOREVER after several
  *                  failures in a row. The commits stay in memory, readable, and are
@@ -72,7 +76,7 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms);
  *
  * db, schema      a connection and the name of one of its databases ("main"; NULL is
  *                 the same); call it on the connection's own thread, after COMMIT
- * ticket_out      > 0, or 0 for a database that is passed through, whose commits are
+ * ticket_out      > 0, or 0 for a database that can never be ours, whose commits are
  *                 durable by SQLite's own rules
  *
  * SQLITE_NOTFOUND  the database is not open through asyncvfs */
@@ -80,8 +84,8 @@ struct sqlite3;
 int ASYNCVFS_CALL asyncvfs_ticket(struct sqlite3 *db, const char *schema, long long *ticket_out);
 
 /* Returns when what a ticket stands for is durable. Any thread; the connection may
- * be closed. Answers as asyncvfs_flush does; SQLITE_MISUSE: no ticket of this
- * process. The timeout is that of asyncvfs_flush. */
+ * be closed. Answers as asyncvfs_flush does; SQLITE_MISUSE: this process
+ * has given no such ticket. The timeout is that of asyncvfs_flush. */
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms);
 
 /* Calls back once, when all that has been committed to this database so far is durable.
@@ -135,13 +139,14 @@ int ASYNCVFS_CALL asyncvfs_on_error(asyncvfs_error_callback callback, void *arg)
  * message, message_bytes   as for asyncvfs_register
  *
  * SQLITE_ERROR     no such setting, or no value of it; message says which there are
- * SQLITE_MISUSE    asyncvfs is not registered yet */
+ * SQLITE_MISUSE    asyncvfs is not registered yet, or a NULL */
 int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *message,
                                    int message_bytes);
 
 /* Writes the status of an open database as a JSON object, as PRAGMA asyncvfs_status
  * does, with a terminating zero. SQLITE_TOOBIG when `bytes` are not enough: nothing
- * is written then. SQLITE_NOTFOUND, SQLITE_NOMEM. */
+ * is written then. SQLITE_NOTFOUND also for one that can never be ours: the pragma
+ * tells of that. SQLITE_NOMEM. docs/SETTINGS.md says what the names stand for. */
 int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes);
 
 /* "major.minor.patch"; static. */

@@ -141,6 +141,7 @@ static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   s->draining = s->spare;
   s->draining.size = released.size;
   avfs_backlog_count(s);
+  avfs_store_wake(s);   /* there is room */
   avfs_store_leave(s);
   avfs_page_table_clear(&released, &freed);
   s->spare = released;
@@ -298,6 +299,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
     } else {   /* it was over, and its pages were being released */
       s->run = AVFS_RUN_NONE;
       s->draining.count = 0;
+      s->durable_seq = s->draining_seq;
     }
   } else if (avfs_batch_is_open(&s->batch)) {
     return;

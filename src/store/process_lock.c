@@ -23,10 +23,10 @@
  *              limit of the queue: it needs no local lock
  *   EXCLUSIVE  for local readers to leave
  *   xUnlock    with durability=disk, for the commit just made to be on the disk
- * Then SQLITE_BUSY goes to SQLite's own busy handler. After a refused RESERVED it does not
- * sleep: on Windows the shortest sleep is 16 ms, longer than a batch, and sixteen writers
- * with durability=disk would not come together in one. The wait for the turn is in place of
- * the sleep, so that a busy timeout does not pass faster.
+ * Then SQLITE_BUSY goes to SQLite's own busy handler. After a refused RESERVED, if it
+ * gave SHARED up as well, it does not sleep: on Windows the shortest sleep is 16 ms, longer
+ * than a batch, and sixteen writers with durability=disk would not come together in one. Its
+ * next xLock waits for its turn in place of that, so that a busy timeout passes no faster.
  */
 #include <assert.h>
 #include <string.h>
@@ -55,15 +55,24 @@ static uint64_t deadline(const avfs_store *s, uint32_t ms) {
   return s->io->now_ns() + (uint64_t)ms * 1000000;
 }
 
-/* A local lock was lowered, or a place in the queue given up. Of the queue only the one
- * whose turn it is wakes: with many writers, all of them waking at each commit would cost
- * more than the commits. */
-static void locks_changed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+/* If RESERVED is free, the turn of the first in the queue begins, unless it has. */
+static void call_first(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_locker *first = s->locks.queue;
+  avfs_conn *c;
+  if (first == NULL || !avfs_lock_table_has_turn(&s->locks, first)) return;
+  c = (avfs_conn *)((char *)first - offsetof(avfs_conn, locker));
+  if (c->called) return;
+  c->called = 1;
+  s->turn_until_ns = deadline(s, TURN_KEPT_MS);
+  avfs_cond_wake_all(&c->turn);
+}
+
+/* A local lock was lowered, or a place in the queue given up. Of the queue only the first
+ * wakes: with many writers, all of them waking at each commit would cost more than the
+ * commits. */
+static void locks_changed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_store_wake(s);
-  if (first != NULL && avfs_lock_table_has_turn(&s->locks, first)) {
-    avfs_cond_wake_all(&((avfs_conn *)((char *)first - offsetof(avfs_conn, locker)))->turn);
-  }
+  call_first(s);
 }
 
 /* ---- a fresh OS lock: by the setter of os_busy, without lock --------------- */
@@ -322,7 +331,9 @@ void avfs_store_hand_over(avfs_conn *c) {
  * before it takes SHARED, which would be in the writer's way. */
 static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until = deadline(s, TURN_WAIT_MS);
+  c->called = 0;
   avfs_lock_table_enqueue(&s->locks, &c->locker);
+  call_first(s);
   while (!avfs_lock_table_has_turn(&s->locks, &c->locker)) {
     /* The time is up, or it had its turn and was too slow to wake. */
     if (!c->locker.queued || !wait_until(s, &c->turn, until)) {
@@ -330,7 +341,6 @@ static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
       return;
     }
   }
-  s->turn_until_ns = deadline(s, TURN_KEPT_MS);
 }
 
 static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
@@ -338,7 +348,7 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
   int rc;
   if (c->refused) {
     c->refused = 0;
-    c->refused_thread = 0;
+    avfs_counter_set(&c->spared_thread, 0);
     wait_for_turn(s, c);
   }
   for (;;) {
@@ -360,7 +370,7 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
     if (until == 0) until = deadline(s, LOCAL_WAIT_MS);
     if (!wait_until(s, &s->changed, until)) break;
   }
-  if (rc != SQLITE_OK) {
+  if (rc != SQLITE_OK && c->locker.queued) {
     avfs_lock_table_dequeue(&s->locks, &c->locker);
     locks_changed(s);
   }
@@ -374,7 +384,6 @@ static void respect_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
   while (s->locks.writer == NULL && s->locks.queue != NULL && s->locks.queue != &c->locker) {
     if (wait_until(s, &s->changed, s->turn_until_ns)) continue;
     avfs_lock_table_dequeue(&s->locks, s->locks.queue);
-    s->turn_until_ns = deadline(s, TURN_KEPT_MS);
     locks_changed(s);
   }
 }
@@ -385,9 +394,9 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
   rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_RESERVED);
   if (rc != SQLITE_OK) {
     c->refused = 1;
-    c->refused_thread = avfs_thread_id();
     return rc;
   }
+  c->refused = 0;
   avfs_store_wake(s);   /* who waits for this in respect_turn() has SHARED, which is in our way */
   rc = ensure_os(s, c, AVFS_LOCK_RESERVED);
   if (rc == SQLITE_OK) rc = avfs_backlog_wait_for_room(s, c);
@@ -463,13 +472,14 @@ int avfs_store_unlock(avfs_conn *c, int level) {
   if (c->locker.level <= level) return SQLITE_OK;
   if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);
   avfs_store_enter(s);
+  /* With SHARED it would not come to wait_for_turn() next, but to RESERVED again. */
+  if (c->refused && level == AVFS_LOCK_NONE) avfs_counter_set(&c->spared_thread, avfs_thread_id());
   if (c->await_seq != 0) {
     rc = await_disk(s, c, level);
   } else {
     avfs_lock_table_lower(&s->locks, &c->locker, level);
     locks_changed(s);
   }
-  if (s->locks.queue != NULL) s->turn_until_ns = deadline(s, TURN_KEPT_MS);
   avfs_store_relax(s);
   avfs_store_check(s);
   avfs_store_leave(s);
@@ -497,14 +507,11 @@ int avfs_store_check_reserved(avfs_conn *c, int *reserved_out) {
   return rc;
 }
 
-/* With the registry locked. */
+/* With the registry locked, and not the store: xSleep is to keep nobody from it. */
 static void spare_sleep(avfs_conn *c, void *arg) {
-  avfs_store_enter(c->store);
-  if (c->refused_thread == avfs_thread_id()) {
-    c->refused_thread = 0;
-    *(int *)arg = 1;
-  }
-  avfs_store_leave(c->store);
+  if (avfs_counter_get(&c->spared_thread) != avfs_thread_id()) return;
+  avfs_counter_set(&c->spared_thread, 0);
+  *(int *)arg = 1;
 }
 
 int avfs_store_spares_sleep(uint64_t us) {

@@ -73,8 +73,9 @@ struct avfs_conn {
   int stale;                  /* it waited without SHARED, and others have committed */
   int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
-  avfs_cond turn;             /* ...here... */
-  uint32_t refused_thread;    /* ...this one, for which its next sleep is spared; 0: none */
+  avfs_cond turn;             /* ...here */
+  int called;                 /* its turn has begun */
+  avfs_counter spared_thread; /* it was refused, and this thread's next sleep is spared; 0: none */
   int (*busy_handler)(void *arg);   /* the application's, by SQLite; NULL: not told yet */
   void *busy_arg;
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
@@ -237,8 +238,10 @@ void avfs_store_check(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 int avfs_store_lock(avfs_conn *conn, int level);
 int avfs_store_unlock(avfs_conn *conn, int level);
 int avfs_store_check_reserved(avfs_conn *conn, int *reserved_out);
-/* xSleep: 1 when the calling thread was just refused RESERVED by another connection of this
- * process. It need not sleep before it tries again: xLock has it wait for its turn. */
+/* xSleep: 1 when a connection of the calling thread was refused RESERVED, for another of this
+ * process, and has gone back to NONE. It need not sleep before it tries again: xLock(SHARED)
+ * has it wait for its turn. Once for each refusal, and not for longer than a busy handler of
+ * SQLite's sleeps. */
 int avfs_store_spares_sleep(uint64_t us);
 /* Lowers the OS lock to what is needed now. */
 void avfs_store_relax(avfs_store *s) AVFS_REQUIRES(avfs_store_role);

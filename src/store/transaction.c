@@ -162,6 +162,7 @@ static void finish_through(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   s->committed.size = s->txn.size;
   s->draining_seq = ++s->commit_seq;
   s->draining_oldest_ns = s->io->now_ns();
+  s->draining_waiting = 0;
   avfs_backlog_start(s, &input);
   s->through = AVFS_THROUGH_NOT;
   avfs_free(s->super);

@@ -39,7 +39,10 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
     if (text != NULL) avfs_setting_set_default(i, v);
   } else if (s != NULL) {
     avfs_store_enter(s);
-    if (text != NULL) s->settings.value[i] = v;
+    if (text != NULL) {
+      s->settings.value[i] = v;
+      avfs_store_wake(s);   /* a writer may have room now */
+    }
     v = s->settings.value[i];
     avfs_store_leave(s);
     if (text != NULL) avfs_store_kick(s);   /* it may be due earlier now */

@@ -169,7 +169,7 @@ static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
 /* A busy handler that waits for room in a store is woken when there is some; one that waits
  * for another writer of this process waits in xLock. */
 static int vfs_sleep(sqlite3_vfs *vfs, int us) {
-  if (us > 0 && (avfs_backlog_sleep((uint64_t)us) || avfs_store_spares_sleep((uint64_t)us))) return us;
+  if (us > 0 && (avfs_store_spares_sleep((uint64_t)us) || avfs_backlog_sleep((uint64_t)us))) return us;
   return parent_of(vfs)->xSleep(parent_of(vfs), us);
 }
 static int vfs_current_time(sqlite3_vfs *vfs, double *out) {

@@ -63,6 +63,8 @@ static void ticket_stands_for_the_commits_before_it(void) {
   CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits") - 1);
   CHECK_EQ(asyncvfs_wait(t2 + 1, 0), SQLITE_MISUSE);
   CHECK_EQ(asyncvfs_wait(-1, 0), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_wait(5, 0), SQLITE_MISUSE);   /* of no database that ever was */
+  CHECK_EQ(asyncvfs_wait(t2 + (1LL << 60), 0), SQLITE_MISUSE);
   CHECK_EQ(asyncvfs_wait(t2, -2), SQLITE_MISUSE);
   CHECK_EQ(asyncvfs_wait(0, 0), SQLITE_OK);
   sql_close(db);

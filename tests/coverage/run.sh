@@ -2,7 +2,8 @@
 # ./dev coverage: which lines and branches of src/ are reached, natively (the simulation,
 # threads over the native seam, the fuzzers' inputs so far) and by the suites of tests.exe
 # under Wine. The lines that nothing reaches are listed with their text in
-# build/coverage/uncovered.txt; docs/TESTING.md says why each may be so.
+# build/coverage/uncovered.txt. Why each of store/ and engine/ may be so is in reasons.txt,
+# beside this: by file and text, since numbers move. One without a reason is a failure.
 #   COVERAGE_SECONDS  of the simulation, 120 if not set
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -76,3 +77,11 @@ awk -v list="$out/uncovered.txt" '
   }' "$out/gcov.txt" | sort | sed 's/^~all/all /'
 sort -t: -k1,1 -k2,2n -o "$out/uncovered.txt" "$out/uncovered.txt"
 echo "$(wc -l <"$out/uncovered.txt") lines that nothing reaches: build/coverage/uncovered.txt"
+
+# reasons.txt: a reason after "# ", then the lines that have it, as FILE: TEXT.
+unexplained=$(awk '
+  NR == FNR { if ($0 !~ /^#|^$/) known[$0] = 1; next }
+  /^(store|engine)\// { line = $0; sub(/: *[0-9]+: */, ": ", line); if (!(line in known)) print "  " $0 }
+  ' "$here/reasons.txt" "$out/uncovered.txt")
+[ -z "$unexplained" ] || { printf 'without a reason in tests/coverage/reasons.txt:\n%s\n' "$unexplained"; exit 1; }
+echo "each of store/ and engine/ has its reason: tests/coverage/reasons.txt"

@@ -196,10 +196,49 @@ static void writer_waits_for_another_without_a_sleep(void) {
   EXPECT(sql_exec(other, "BEGIN IMMEDIATE") == SQLITE_BUSY);
   EXPECT(vfs->xSleep(vfs, 100001) > 0);
   EXPECT(faulty_sleeps() == before + 2);
+  /* It keeps SHARED, so it does not come to wait for its turn: each of its sleeps is one. */
+  EXPECT(sql_exec(other, "PRAGMA locking_mode=EXCLUSIVE; SELECT * FROM t") == SQLITE_OK);
+  sqlite3_busy_timeout(other, 4);
+  before = faulty_sleeps();
+  EXPECT(sql_exec(other, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  EXPECT(faulty_sleeps() > before);
+  EXPECT(sql_exec(other, "PRAGMA locking_mode=NORMAL; SELECT * FROM t") == SQLITE_OK);
   EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
   EXPECT(sql_exec(other, "INSERT INTO t VALUES(2, 'x')") == SQLITE_OK);
   EXPECT(sqlite3_close(other) == SQLITE_OK);
   end(db, path, 2);
+}
+
+static volatile LONG done_reading;
+
+static DWORD WINAPI read_all_the_time(void *arg) {
+  while (!done_reading) EXPECT(sql_exec(arg, "SELECT * FROM t") == SQLITE_OK);
+  return 0;
+}
+
+/* One that was refused, gave up, and reads now, has its turn to write. It is waited for a
+ * little and not for as long as it reads, however many others read and leave meanwhile. */
+static void reader_that_was_refused_holds_no_writer_up(void) {
+  const char *path = scratch_path("turn.db");
+  sqlite3 *db = scenario_open_table(path, ""), *refused = scenario_open(path, "");
+  sqlite3 *reader = scenario_open(path, "");
+  sqlite3_stmt *cursor = NULL;
+  HANDLE thread;
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x'); BEGIN IMMEDIATE") == SQLITE_OK);
+  EXPECT(sql_exec(refused, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
+  EXPECT(sqlite3_prepare_v2(refused, "SELECT * FROM t", -1, &cursor, NULL) == SQLITE_OK);
+  EXPECT(sqlite3_step(cursor) == SQLITE_ROW);
+  thread = CreateThread(NULL, 0, read_all_the_time, reader, 0, NULL);
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_OK);
+  done_reading = 1;
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+  sqlite3_finalize(cursor);
+  EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
+  EXPECT(sqlite3_close(reader) == SQLITE_OK);
+  EXPECT(sqlite3_close(refused) == SQLITE_OK);
+  end(db, path, 1);
 }
 
 static const scenario scenarios[] = {
@@ -212,6 +251,7 @@ static const scenario scenarios[] = {
     SCENARIO(exclusive_connection_is_held_back),
     SCENARIO(process_has_a_limit_too),
     SCENARIO(writer_waits_for_another_without_a_sleep),
+    SCENARIO(reader_that_was_refused_holds_no_writer_up),
     {NULL, NULL},
 };
 
