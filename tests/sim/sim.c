@@ -154,7 +154,9 @@ static int shadow_number(const char *sql) {
 /* Errors that a correct VFS may give when nothing fails but locks. */
 static int is_expected(int rc) {
   if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY) return 1;
-  if (run.shared_cache && (rc & 0xff) == SQLITE_LOCKED) return 1;
+  /* A rollback trips the cursors of all connections of the cache (btree.c,
+   * sqlite3BtreeTripAllCursors): their statements are aborted. */
+  if (run.shared_cache && ((rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_ABORT)) return 1;
   if (run.no_memory && ((rc & 0xff) == SQLITE_NOMEM || (rc & 0xff) == SQLITE_IOERR ||
                         (rc & 0xff) == SQLITE_ABORT || (rc & 0xff) == SQLITE_NOTADB)) {
     return 1;

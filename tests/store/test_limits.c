@@ -224,11 +224,12 @@ static void reader_that_was_refused_holds_no_writer_up(void) {
   sqlite3 *reader = scenario_open(path, "");
   sqlite3_stmt *cursor = NULL;
   HANDLE thread;
-  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x'); BEGIN IMMEDIATE") == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  EXPECT(sqlite3_prepare_v2(refused, "SELECT * FROM t", -1, &cursor, NULL) == SQLITE_OK);
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_OK);
   EXPECT(sql_exec(refused, "BEGIN IMMEDIATE") == SQLITE_BUSY);
   EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
-  EXPECT(sqlite3_prepare_v2(refused, "SELECT * FROM t", -1, &cursor, NULL) == SQLITE_OK);
-  EXPECT(sqlite3_step(cursor) == SQLITE_ROW);
+  EXPECT(sqlite3_step(cursor) == SQLITE_ROW);   /* its turn, and SHARED until it ends */
   thread = CreateThread(NULL, 0, read_all_the_time, reader, 0, NULL);
   EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_OK);
   done_reading = 1;
