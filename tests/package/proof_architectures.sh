@@ -1,7 +1,8 @@
 #!/bin/bash
-# 32-bit x86: all of it builds, and passes all suites where Wine runs 32-bit programs
-# (package wine32:i386), in a prefix of its own. ARM64: the library compiles, with the same
-# warnings as errors.
+# 32-bit x86: all of it builds, and passes all suites where there is a Wine for 32 bits
+# (package wine32:i386, of a foreign architecture, so that it is not installed unasked; or
+# $WINE32), in a prefix of its own. ARM64: the library compiles, with the same warnings as
+# errors.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -19,14 +20,14 @@ grep -q NX_COMPAT <<<"$headers" && grep -q DYNAMIC_BASE <<<"$headers" || { echo 
 for name in asyncvfs_register sqlite3_asyncvfs_init; do
   grep -q "\] $name\$" <<<"$headers" || { echo "i686: $name is not exported under its name"; exit 1; }
 done
-ran="built, not run: no Wine for 32 bits (wine32:i386)"
-wine32=/usr/lib/wine/wine
-if [ -x "$wine32" ]; then
-  export WINEPREFIX=$work/prefix WINEARCH=win32 WINE32=$wine32 work
+ran="built, not run: no Wine for 32 bits (wine32:i386, or \$WINE32)"
+export WINE32=${WINE32:-/usr/lib/wine/wine}
+if [ -x "$WINE32" ]; then
+  export WINEPREFIX=$work/prefix WINEARCH=win32 work
   trap '"$WINESERVER" -k || true' EXIT
-  { "$wine32" wineboot -i && "$WINESERVER" -w; } >"$work/wineboot.log" 2>&1 || { cat "$work/wineboot.log"; exit 1; }
+  { "$WINE32" wineboot -i && "$WINESERVER" -w; } >"$work/wineboot.log" 2>&1 || { cat "$work/wineboot.log"; exit 1; }
   tests=$BUILD_DIR/i686/bin/tests.exe
-  "$wine32" "$tests" --list </dev/null | tr -d '\r' | xargs -P "$(nproc)" -I{} sh -c \
+  "$WINE32" "$tests" --list </dev/null | tr -d '\r' | xargs -P "$(nproc)" -I{} sh -c \
     '"$WINE32" "$1" {} >"$work/{}.log" 2>&1 </dev/null || echo "error: the suite {} fails with 32 bits: $work/{}.log"' sh "$tests" |
     tee "$work/failures"
   [ ! -s "$work/failures" ] || exit 1
