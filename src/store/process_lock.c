@@ -138,8 +138,11 @@ static int recover(avfs_store *s) {
   if (rc == SQLITE_OK) rc = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
   if (rc != SQLITE_OK && db != NULL) rc = sqlite3_extended_errcode(db);
   sqlite3_close(db);
-  avfs_report(rc == SQLITE_OK ? SQLITE_NOTICE_RECOVER_ROLLBACK : rc,
-              "asyncvfs: rolled back the hot journal of %s", s->path);
+  if (rc == SQLITE_OK) {
+    avfs_report(SQLITE_NOTICE_RECOVER_ROLLBACK, "asyncvfs: rolled back the hot journal of %s", s->path);
+  } else {
+    avfs_report(rc, "asyncvfs: cannot roll back the hot journal of %s", s->path);
+  }
   return rc;
 }
 

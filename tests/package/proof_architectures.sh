@@ -1,8 +1,6 @@
 #!/bin/bash
-# 32-bit x86: all of it builds, and passes all suites where there is a Wine for 32 bits
-# (package wine32:i386, of a foreign architecture, so that it is not installed unasked; or
-# $WINE32), in a prefix of its own. ARM64: the library compiles, with the same warnings as
-# errors.
+# 32-bit x86: all of it builds, and passes all suites under a 32-bit Wine (wine32.sh), if
+# that can be had. ARM64: the library compiles, with the same warnings as errors.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -20,20 +18,15 @@ grep -q NX_COMPAT <<<"$headers" && grep -q DYNAMIC_BASE <<<"$headers" || { echo 
 for name in asyncvfs_register sqlite3_asyncvfs_init; do
   grep -q "\] $name\$" <<<"$headers" || { echo "i686: $name is not exported under its name"; exit 1; }
 done
-ran="built, not run: no Wine for 32 bits (wine32:i386, or \$WINE32)"
-export WINE32=${WINE32:-/usr/lib/wine/wine}
-if [ -x "$WINE32" ]; then
-  export WINEPREFIX=$work/prefix WINEARCH=win32 work
-  trap '"$WINESERVER" -k || true' EXIT
-  { "$WINE32" wineboot -i && "$WINESERVER" -w; } >"$work/wineboot.log" 2>&1 || { cat "$work/wineboot.log"; exit 1; }
-  tests=$BUILD_DIR/i686/bin/tests.exe
-  "$WINE32" "$tests" --list </dev/null | tr -d '\r' | xargs -P "$(nproc)" -I{} sh -c \
-    '"$WINE32" "$1" {} >"$work/{}.log" 2>&1 </dev/null || echo "error: the suite {} fails with 32 bits: $work/{}.log"' sh "$tests" |
+ran="built, not run: no 32-bit Wine ($BUILD_DIR/log/wine32.log)"
+if "$here/wine32.sh" "$BUILD_DIR/wine32" >"$BUILD_DIR/log/wine32.log" 2>&1; then
+  export wine32=$BUILD_DIR/wine32/wine tests=$BUILD_DIR/i686/bin/tests.exe work
+  trap '"$wine32" --stop || true' EXIT
+  "$wine32" "$tests" --list </dev/null | tr -d '\r' | xargs -P "$(nproc)" -I{} sh -c \
+    '"$wine32" "$tests" {} >"$work/{}.log" 2>&1 </dev/null || echo "error: with 32 bits the suite {} fails: $work/{}.log"' |
     tee "$work/failures"
   [ ! -s "$work/failures" ] || exit 1
-  ran="$(cat "$work"/*.log | tr -d '\r' | awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 } END { print p " tests passed, " f " failed" }')"
-  "$WINESERVER" -k || true
-  rm -rf "$work/prefix"
+  ran=$(cat "$work"/*.log | tr -d '\r' | awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 } END { print p " tests passed, " f " failed" }')
 fi
 
 compiled=0
