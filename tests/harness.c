@@ -39,6 +39,10 @@ static ULONGLONG suite_started_ms;
 static uint64_t run_seed;
 static uint32_t limit_s = 180;
 
+bool harness_is_wine(void) {
+  return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
+}
+
 void harness_print(const char *format, ...) {
   va_list args;
   va_start(args, format);

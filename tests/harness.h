@@ -94,6 +94,8 @@ bool harness_fail(const char *file, int line, const char *format, ...);
 __attribute__((format(gnu_printf, 1, 2)))
 #endif
 void harness_print(const char *format, ...);
+/* For what Windows does and Wine does not; say what, where it is called. */
+bool harness_is_wine(void);
 
 /* ---- seeded chance ------------------------------------------------------- */
 

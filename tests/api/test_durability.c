@@ -344,7 +344,11 @@ void suite_durability(void) {
   ADD_TEST(suite, reader_of_a_waiting_connection_sees_no_mixture);
   ADD_TEST(suite, disk_commits_of_several_connections_share_batches);
   ADD_TEST(suite, no_disk_commit_is_missing_after_a_kill);
-  ADD_TEST(suite, program_that_ends_without_closing_loses_nothing);
-  ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
+  /* Wine 8 for 32 bits crashes when a process ends while a thread of it begins (its signal
+   * handler wants a %gs that is not set yet), and then calls no DllMain. */
+  if (sizeof(void *) == 8 || !harness_is_wine()) {
+    ADD_TEST(suite, program_that_ends_without_closing_loses_nothing);
+    ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
+  }
   ADD_TEST(suite, settings_refuse_what_is_out_of_range);
 }

@@ -22,11 +22,6 @@ static int set_up(void) {
   return avfs_engine_start(io);
 }
 
-/* Wine lets a write pass where another handle has locked the range. */
-static bool is_wine(void) {
-  return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
-}
-
 static wchar_t *wide(const char *utf8, wchar_t *buffer, int n) {
   if (MultiByteToWideChar(CP_UTF8, 0, utf8, -1, buffer, n) == 0) buffer[0] = 0;
   return buffer;
@@ -165,7 +160,7 @@ static void a_write_to_a_locked_range_fails_by_done(void) {
   at.Offset = 1000;
   CHECK(LockFileEx(other, LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY, 0, 512, 0, &at));
   begin(&w, io->write, f, p, sizeof p, 980);
-  if (is_wine()) {
+  if (harness_is_wine()) {   /* it lets a write pass where another handle has locked the range */
     CHECK_EQ(end(&w), SQLITE_OK);   /* why page_writer's test looks at offsets */
   } else {
     CHECK_EQ(end(&w), SQLITE_IOERR_WRITE);
