@@ -22,7 +22,7 @@
 #define ROW_BYTES   8000u
 #define MOST_ROWS   200u /* in a transaction */
 #define SAMPLE_MS   20
-#define ALLOWED_MIB 64 /* beyond max_queue_bytes: issue 12 */
+#define ALLOWED_MIB 64 /* beyond max_queue_bytes */
 
 typedef struct writer {
   sqlite3 *db;
