@@ -49,9 +49,9 @@ command -v dotnet >/dev/null || { echo "skipped: the builds, for want of a .NET 
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 for build in ${PROJECT_BUILDS:-Debug|x64}; do
   configuration=${build%|*} platform=${build#*|}
-  out=$BUILD_DIR/msvc/$platform/$configuration
-  lib=$BUILD_DIR/lib
-  [ "$platform" != Win32 ] || lib=$BUILD_DIR/i686/lib
+  folder=$platform lib=$BUILD_DIR/lib
+  [ "$platform" != x86 ] || folder=Win32 lib=$BUILD_DIR/i686/lib   # as the projects call it
+  out=$BUILD_DIR/msvc/$folder/$configuration
   rm -rf "$out"
   dotnet msbuild AsyncVfs.sln -nologo -verbosity:minimal -maxcpucount:2 -nodeReuse:false \
     -p:Configuration="$configuration" -p:Platform="$platform" -p:VCTargetsPath="$here/vctargets" \
