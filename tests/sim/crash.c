@@ -154,19 +154,20 @@ static contents judge(sim_disk *image, const sim_stock *stock, const char *vfs, 
   return c;
 }
 
-/* A journal that is more than a header of zeros. */
-static int has_journal(const sim_disk *d) {
+/* The bytes of all journals that are more than a header of zeros. */
+static uint64_t hot_bytes(const sim_disk *d) {
+  uint64_t bytes = 0;
   uint32_t i;
   for (i = 0; i < d->live.count; i++) {
     const sim_file *f = d->live.entries[i].file;
-    if (strstr(f->name, "-journal") != NULL && f->live.size > 0 && f->live.data[0] != 0) return 1;
+    if (strstr(f->name, "-journal") != NULL && f->live.size > 0 && f->live.data[0] != 0) bytes += f->live.size;
   }
-  return 0;
+  return bytes;
 }
 
 /* Has some SQLite judge an image that this run has not seen yet. */
 static contents judge_new(sim_disk *image, uint64_t hash, const char *how) {
-  int hot = has_journal(image), new = sim_is_new_image == NULL || sim_is_new_image(hash);
+  int hot = hot_bytes(image) > 0, new = sim_is_new_image == NULL || sim_is_new_image(hash);
   uint32_t k = sim_below(&look, sim_stock_count);
   int first = sim_databases == 1 ? 0 : (int)sim_below(&look, (uint32_t)sim_databases);
   contents c;
@@ -235,9 +236,12 @@ static void cut_none(sim_disk *d) {
   }
 }
 
+/* A long recovery has many steps, each of which copies much: it is cut as often as a
+ * shorter one. */
 static void recovery_stepped(sim_disk *d) {
   void (*again)(sim_disk *) = d->stepped;
-  if (!sim_chance(&look, 150000)) return;
+  uint64_t bytes = hot_bytes(d), usual = 65536;
+  if (!sim_chance(&look, bytes > usual ? (uint32_t)(150000 * usual / bytes) : 150000)) return;
   d->stepped = NULL;
   (void)cut(d, SIM_CUT_SOME, "power cut during recovery");
   if (sim_chance(&look, 300000)) (void)cut(d, SIM_CUT_NONE, "power cut during recovery, none");
