@@ -593,6 +593,7 @@ static void begin_program(program *p, unsigned features, const char *theme, uint
 /* What is on disk, read by stock SQLite, against the win32 side. */
 static void compare_files(program *p, const char *stock, const char *ours) {
   uint64_t hashes[2] = {0, 1};
+  char integrity[2][400] = {"", ""};
   const char *paths[2] = {stock, ours};
   if (!sql_file_exists(stock) && !sql_file_exists(ours)) return;
   for (int i = 0; i < 2; i++) {
@@ -605,10 +606,16 @@ static void compare_files(program *p, const char *stock, const char *ours) {
       sql_check_nothing_beside(paths[i]);
     sqlite3 *db = sql_open(paths[i], SQL_STOCK_VFS);
     if (db == NULL) return;
-    sql_check_integrity(db, paths[i]);
+    /* With journal_mode=OFF a statement that fails is not undone: stock SQLite itself may
+     * leave pages that belong to nothing. Ours then does the same. */
+    if (p->features & MODE_OFF)
+      CHECK_RC(db, sql_try_text(db, "PRAGMA integrity_check", integrity[i], sizeof integrity[i]), SQLITE_OK);
+    else
+      sql_check_integrity(db, paths[i]);
     CHECK_RC(NULL, sql_dump_hash(db, &hashes[i]), SQLITE_OK);
     sql_close(db);
   }
+  CHECK_STR_EQ(integrity[1], integrity[0]);
   if (hashes[0] != hashes[1]) {
     FAIL("TEST_PROGRAM=%llu, %s: the files differ after close", (unsigned long long)p->seed,
          p->theme);
