@@ -71,6 +71,23 @@ static void durable_calls_come_once_in_the_order_of_commits(void) {
   CHECK(seen.thread != GetCurrentThreadId());
 }
 
+/* What can never be ours is durable by SQLite's own rules. */
+static void durable_call_for_a_database_that_is_not_ours_comes_too(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  if (db == NULL) return;
+  sql_close(db);
+  if (!CHECK_EQ(sql_try_open(sql_uri(path, "immutable=1"), sql_vfs(), &db), SQLITE_OK)) return;
+  expect_calls(1);
+  CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), 0);
+  CHECK_EQ(asyncvfs_on_durable(db, "main", on_durable, (void *)(intptr_t)7), SQLITE_OK);
+  WaitForSingleObject(seen.last, INFINITE);
+  CHECK_EQ(seen.order[0], 7);
+  CHECK_EQ(seen.ticket[0], 0);
+  CHECK_EQ(seen.errors, 0);
+  sql_close(db);
+}
+
 typedef struct committer {
   const char *path;
   int failed;
@@ -263,6 +280,7 @@ static void status_has_the_lag_of_each_batch(void) {
 void suite_callbacks(void) {
   CU_pSuite suite = CU_add_suite("callbacks", NULL, NULL);
   ADD_TEST(suite, durable_calls_come_once_in_the_order_of_commits);
+  ADD_TEST(suite, durable_call_for_a_database_that_is_not_ours_comes_too);
   ADD_TEST(suite, durable_calls_of_several_connections_are_in_order);
   ADD_TEST(suite, durable_call_comes_for_what_is_durable_already);
   ADD_TEST(suite, callback_may_use_sqlite);

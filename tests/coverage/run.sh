@@ -32,6 +32,7 @@ if [ ! -f "$windows/build.ninja" ]; then
   cmake --preset mingw -B "$windows" -DASYNCVFS_OUT="$out/windows" -DASYNCVFS_THIRD_PARTY="$root/build/third_party" \
     -DCMAKE_C_FLAGS="$flags" -DCMAKE_C_FLAGS_RELWITHDEBINFO=-g >"$out/cmake.log" 2>&1
 fi
+ln -sfn "$root" "$windows/asyncvfs"   # where the builds say that the sources are
 find "$windows" -name '*.gcda' -delete
 ninja -C "$windows" >"$out/ninja.log" 2>&1
 cp "$root/build/bin/sqlite3.dll" "$out/windows/bin/"
@@ -42,7 +43,8 @@ echo "running"
 "$out/sim/sim" --images 100000000 --seconds "$seconds" --seed 1 >"$out/sim.log" 2>&1
 "$out/native/races" "$out/files" 15 >"$out/races.log" 2>&1
 for target in sql files text; do
-  find "$root/tests/fuzz/corpus/$target" "$root/build/fuzz/corpus/$target" -type f -print0 2>/dev/null |
+  mkdir -p "$root/build/fuzz/corpus/$target"   # what ./dev proof has found so far
+  find "$root/tests/fuzz/corpus/$target" "$root/build/fuzz/corpus/$target" -type f -print0 |
     xargs -0 "$out/fuzz-$target/$target" >"$out/$target.log" 2>&1
 done
 
@@ -80,7 +82,7 @@ echo "$(wc -l <"$out/uncovered.txt") lines that nothing reaches: build/coverage/
 
 # reasons.txt: a reason after "# ", then the lines that have it, as FILE: TEXT.
 unexplained=$(awk '
-  NR == FNR { if ($0 !~ /^#|^$/) known[$0] = 1; next }
+  FILENAME ~ /reasons.txt$/ { if ($0 !~ /^#|^$/) known[$0] = 1; next }
   /^(store|engine)\// { line = $0; sub(/: *[0-9]+: */, ": ", line); if (!(line in known)) print "  " $0 }
   ' "$here/reasons.txt" "$out/uncovered.txt")
 [ -z "$unexplained" ] || { printf 'without a reason in tests/coverage/reasons.txt:\n%s\n' "$unexplained"; exit 1; }
