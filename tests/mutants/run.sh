@@ -19,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=$root/build/mutants
 tree=$out/tree
-images=${MUTANT_IMAGES:-60000}
+images=${MUTANT_IMAGES:-200000}
 seconds=${MUTANT_SECONDS:-240}
 mkdir -p "$out/log" "$out/sim"
 
