@@ -105,7 +105,6 @@ int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
   int rc;
   if (timeout_ms < ASYNCVFS_FOREVER || ticket < 0) return SQLITE_MISUSE;
   if (ticket == 0) return SQLITE_OK;
-  if (id == 0 || id > avfs_registry_last_id()) return SQLITE_MISUSE;
   s = avfs_registry_find_id(id);
   if (s == NULL) return avfs_registry_loss(id, seq);   /* closed: that drained it, mostly */
   avfs_store_enter(s);

@@ -155,8 +155,9 @@ void avfs_registry_add_loss(avfs_loss *loss) {
 
 int avfs_registry_loss(uint32_t id, uint64_t seq) {
   const avfs_loss *l;
-  int rc = SQLITE_OK;
+  int rc;
   registry_enter(&registry);
+  rc = id == 0 || id > registry.last_id ? SQLITE_MISUSE : SQLITE_OK;
   for (l = registry.losses; l != NULL; l = l->next) {
     if (l->id == id && seq > l->durable_seq) rc = l->rc;
   }

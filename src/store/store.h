@@ -356,7 +356,8 @@ avfs_store *avfs_registry_find_after(uint32_t id, uint32_t last);
 avfs_store *avfs_registry_find_id(uint32_t id);
 /* Remembers what was lost, for tickets; takes the record over. */
 void avfs_registry_add_loss(avfs_loss *loss);
-/* Of a closed store: SQLITE_OK when its commit `seq` is on disk, else why not. */
+/* Of a closed store: SQLITE_OK when its commit `seq` is on disk, else why not; SQLITE_MISUSE:
+ * there has been none with this id. */
 int avfs_registry_loss(uint32_t id, uint64_t seq);
 /* Takes a reference to the open store of this file, if there is one. */
 avfs_store *avfs_registry_find(const avfs_identity *id);
