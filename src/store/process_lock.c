@@ -60,7 +60,7 @@ static void call_first(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_locker *first = s->locks.queue;
   avfs_conn *c;
   if (first == NULL || !avfs_lock_table_has_turn(&s->locks, first)) return;
-  c = (avfs_conn *)((char *)first - offsetof(avfs_conn, locker));
+  c = avfs_conn_of(first);
   if (c->called) return;
   c->called = 1;
   s->turn_until_ns = deadline(s, TURN_KEPT_MS);

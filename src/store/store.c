@@ -154,6 +154,9 @@ void avfs_store_check(avfs_store *s) {
   if (!s->os_busy && s->locks.writer != NULL && s->locks.writer->level == AVFS_LOCK_EXCLUSIVE) {
     assert(s->os_level == AVFS_LOCK_EXCLUSIVE && s->locks.readers == 1);
   }
+  if (s->locks.queue != NULL && avfs_lock_table_has_turn(&s->locks, s->locks.queue)) {
+    assert(avfs_conn_of(s->locks.queue)->called);
+  }
   assert(s->counted_bytes == avfs_backlog_bytes(s));
   assert(s->pool.page_bytes == s->page_bytes && s->txn_pool.page_bytes == s->page_bytes);
   assert(avfs_page_table_check(&s->committed, s->page_bytes));

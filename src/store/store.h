@@ -19,6 +19,7 @@
  *   (4) durable_seq <= draining_seq <= commit_seq; each only grows.
  *   (5) a commit is made by COMMIT_PHASETWO and nothing else. A writer that falls
  *       below RESERVED without it leaves no trace (transaction.c).
+ *   (6) when RESERVED is free, the first that waits for it has been called (process_lock.c).
  *
  * Who guards what:
  *   lock          all fields below it. Never held while the disk, another process
@@ -73,8 +74,8 @@ struct avfs_conn {
   int stale;                  /* it waited without SHARED, and others have committed */
   int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
-  avfs_cond turn;             /* ...here */
-  int called;                 /* its turn has begun */
+  avfs_cond turn;             /* ...here... */
+  int called;                 /* ...until its turn has begun. All three: store->lock */
   avfs_counter spared_thread; /* it was refused, and this thread's next sleep is spared; 0: none */
   int (*busy_handler)(void *arg);   /* the application's, by SQLite; NULL: not told yet */
   void *busy_arg;
@@ -214,6 +215,10 @@ struct avfs_store {
 AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
 AVFS_SHARED_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
 AVFS_COND_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
+
+static inline avfs_conn *avfs_conn_of(avfs_locker *locker) {
+  return (avfs_conn *)((char *)locker - offsetof(avfs_conn, locker));
+}
 
 /* ---- store.c: open, close ------------------------------------------------ */
 

@@ -1,6 +1,6 @@
-/* test_limits.c: what is in memory stays within its limits, and who waits for that.
+/* test_limits.c: what is in memory stays within its limits, and who waits for that; and how
+ * a writer waits for another.
  *
- * And who waits for another writer, and how.
  * Scenarios, in child processes (scenario.h): the disk is held at a flush, so that the
  * queue is as full as the test has made it, for as long as it likes.
  */
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "asyncvfs.h"
+#include "store/store_peek.h"
 
 #define LIMIT "max_queue_bytes=1048576"
 
@@ -209,6 +210,12 @@ static void writer_waits_for_another_without_a_sleep(void) {
   end(db, path, 2);
 }
 
+static uint64_t turn_until(sqlite3 *db) {
+  sqlite3_file *f = NULL;
+  EXPECT(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f) == SQLITE_OK);
+  return store_peek_turn_until_ns(f);
+}
+
 static volatile LONG done_reading;
 
 static DWORD WINAPI read_all_the_time(void *arg) {
@@ -224,12 +231,16 @@ static void reader_that_was_refused_holds_no_writer_up(void) {
   sqlite3 *reader = scenario_open(path, "");
   sqlite3_stmt *cursor = NULL;
   HANDLE thread;
+  uint64_t until;
   EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
   EXPECT(sqlite3_prepare_v2(refused, "SELECT * FROM t", -1, &cursor, NULL) == SQLITE_OK);
   EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_OK);
   EXPECT(sql_exec(refused, "BEGIN IMMEDIATE") == SQLITE_BUSY);
   EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
   EXPECT(sqlite3_step(cursor) == SQLITE_ROW);   /* its turn, and SHARED until it ends */
+  until = turn_until(db);
+  EXPECT(sql_exec(reader, "SELECT * FROM t") == SQLITE_OK);
+  EXPECT(turn_until(db) == until);
   thread = CreateThread(NULL, 0, read_all_the_time, reader, 0, NULL);
   EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_OK);
   done_reading = 1;

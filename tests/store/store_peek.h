@@ -1,0 +1,13 @@
+/* store_peek.h: what a test has to see of a store from inside, since nothing tells of it. */
+#ifndef STORE_PEEK_H
+#define STORE_PEEK_H
+
+#include <stdint.h>
+
+#include "sqlite3.h"
+
+/* Until when the one whose turn it is to write is waited for: now_ns of the io table. `main`
+ * is the file of a main database that is ours (SQLITE_FCNTL_FILE_POINTER). Any thread. */
+uint64_t store_peek_turn_until_ns(sqlite3_file *main);
+
+#endif
