@@ -464,6 +464,7 @@ static options parse_options(int argc, char **argv) {
                .rounds = 3,
                .pages = 1000000,
                .slow_seconds = 3,
+               .retry_ms = SQLITES_OWN,
                .mib = 64,
                .seconds = 600};
   int i;
@@ -492,7 +493,7 @@ static options parse_options(int argc, char **argv) {
     } else if (strcmp(argv[i], "--seconds") == 0) {
       o.seconds = number(value, 1, 86400);
     } else if (strcmp(argv[i], "--retry-ms") == 0) {
-      o.retry_ms = (uint32_t)number(value, 1, 1000);
+      o.retry_ms = number(value, 0, 1000);
     } else if (strcmp(argv[i], "--slow-seconds") == 0) {
       o.slow_seconds = number(value, 1, 3600);
     } else {

@@ -12,6 +12,8 @@
 
 #define MAX_ROUNDS 25
 
+#define SQLITES_OWN UINT32_MAX
+
 typedef struct options {
   const char *mode;
   const char *only; /* part of a name, or NULL */
@@ -22,7 +24,7 @@ typedef struct options {
   uint32_t pages;      /* reads: the longest queue */
   int mark;            /* strace_commits.sh wants to see where the commits are */
   double slow_seconds; /* for each turn of those who wait for the disk */
-  uint32_t retry_ms;   /* disk: of the busy handler; 0: SQLite's own */
+  uint32_t retry_ms;   /* disk: of the busy handler; SQLITES_OWN: sqlite3_busy_timeout's */
   uint32_t mib;        /* oversized: of the transaction */
   double seconds;      /* memory: of the stream */
 } options;

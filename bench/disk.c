@@ -78,7 +78,7 @@ static int retry_soon(void *arg, int tries) {
 
 static sqlite3 *open_lane(const contestant *c, const options *o, const char *path) {
   sqlite3 *db = database_open(c, path, 4096);
-  if (o->retry_ms == 0) sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
+  if (o->retry_ms == SQLITES_OWN) sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
   else sqlite3_busy_handler(db, retry_soon, (void *)o);
   if (c == &lanes[OURS]) run_sql(db, "PRAGMA asyncvfs_durability=disk");
   return db;
