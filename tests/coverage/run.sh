@@ -3,7 +3,7 @@
 # threads over the native seam, the fuzzers' inputs so far) and by the suites of tests.exe
 # under Wine. The lines that nothing reaches are listed with their text in
 # build/coverage/uncovered.txt. Why each of store/ and engine/ may be so is in reasons.txt,
-# beside this: by file and text, since numbers move. One without a reason is a failure.
+# beside this: by function and text, since numbers move. One without a reason is a failure.
 #   COVERAGE_SECONDS  of the simulation, 120 if not set
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,15 +61,16 @@ awk -v list="$out/uncovered.txt" '
     sub(/^.*\/src\//, "", file); line = 0; next
   }
   !ours { next }
+  /^function / { name = $2; next }
   /^branch/ { b = file ":" line ":" $2; branches[b] = 1; if ($0 !~ /never executed|taken 0%/) taken[b] = 1; next }
   /^ *[-#=0-9*]+: *[0-9]+:/ {
     split($0, part, ":"); count = part[1]; gsub(/[ *]/, "", count); line = part[2] + 0
     if (count == "-") next
-    l = file ":" line; seen[l] = 1; text[l] = substr($0, index($0, part[2] ":") + length(part[2]) + 1)
+    l = file ":" line; seen[l] = 1; within[l] = name; text[l] = substr($0, index($0, part[2] ":") + length(part[2]) + 1)
     if (count !~ /[#=]/ && count != "0") hit[l] = 1
   }
   END {
-    for (l in seen) { split(l, p, ":"); lines[p[1]]++; if (l in hit) covered[p[1]]++; else printf "%s:%5d: %s\n", p[1], p[2], text[l] > list }
+    for (l in seen) { split(l, p, ":"); lines[p[1]]++; if (l in hit) covered[p[1]]++; else printf "%s:%5d: %s: %s\n", p[1], p[2], within[l], text[l] > list }
     for (b in branches) { split(b, p, ":"); all[p[1]]++; if (b in taken) both[p[1]]++ }
     for (f in lines) {
       printf "%-28s %5.1f %% of %4d lines  %5.1f %% of %4d branches\n", f, 100 * covered[f] / lines[f], lines[f], all[f] ? 100 * both[f] / all[f] : 100, all[f]
@@ -80,10 +81,10 @@ awk -v list="$out/uncovered.txt" '
 sort -t: -k1,1 -k2,2n -o "$out/uncovered.txt" "$out/uncovered.txt"
 echo "$(wc -l <"$out/uncovered.txt") lines that nothing reaches: build/coverage/uncovered.txt"
 
-# reasons.txt: a reason after "# ", then the lines that have it, as FILE: TEXT.
+# reasons.txt: a reason after "# ", then the lines that have it, as FILE: FUNCTION: TEXT.
 unexplained=$(awk '
   FILENAME ~ /reasons.txt$/ { if ($0 !~ /^#|^$/) known[$0] = 1; next }
-  /^(store|engine)\// { line = $0; sub(/: *[0-9]+: */, ": ", line); if (!(line in known)) print "  " $0 }
+  /^(store|engine)\// { line = $0; sub(/: *[0-9]+: /, ": ", line); sub(/:  +/, ": ", line); if (!(line in known)) print "  " $0 }
   ' "$here/reasons.txt" "$out/uncovered.txt")
 [ -z "$unexplained" ] || { printf 'without a reason in tests/coverage/reasons.txt:\n%s\n' "$unexplained"; exit 1; }
 echo "each of store/ and engine/ has its reason: tests/coverage/reasons.txt"
