@@ -77,10 +77,10 @@ run_check() { # CHECK LOG: 0 it passes, 2 it cannot be built, else it fails
 # What the log says went wrong, in few words.
 reason_of() { # CHECK LOG
   case "$1" in
-    sim) grep -ah '^seed [0-9]*, step\|Assertion\|ended by signal' "$2" | head -n 1 |
+    sim) grep -am 1 '^seed [0-9]*, step\|Assertion\|ended by signal' "$2" |
       sed -E 's/.*Assertion `(.*)\x27 failed.*/assert(\1)/; s/^seed ([0-9]+), step [0-9]+: /seed \1: /' ;;
-    races) grep -ah '^SUMMARY: \|failures$' "$2" | head -n 1 | sed 's,^SUMMARY: ,,; s,/[^ ]*/src/,,' ;;
-    *) tr -d '\r' <"$2" | grep -a '^[a-z/A-Z_\\.]*:[0-9]*: \|failed, \|hangs\|crash' | head -n 1 | sed 's/^[^ ]*: //' ;;
+    races) grep -am 1 '^SUMMARY: \|failures$' "$2" | sed 's,^SUMMARY: ,,; s,/[^ ]*/src/,,' ;;
+    *) grep -am 1 '^[a-z/A-Z_\\.]*:[0-9]*: \|failed, \|hangs\|crash' "$2" | tr -d '\r' | sed 's/^[^ ]*: //' ;;
   esac | cut -c1-70
 }
 

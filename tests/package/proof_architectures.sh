@@ -12,7 +12,7 @@ cd "$root"
 
 cmake --preset mingw-i686 >"$work/configure.log"
 ninja -C "$BUILD_DIR/mingw-i686" >"$work/i686.log" || { grep -E 'error|warning' "$work/i686.log"; exit 1; }
-headers=$(i686-w64-mingw32-objdump -p "$BUILD_DIR/i686/bin/asyncvfs.dll" | sed '/^PE File Base Relocations/q')
+headers=$(i686-w64-mingw32-objdump -p "$BUILD_DIR/i686/bin/asyncvfs.dll" | sed '/^PE File Base Relocations/,$d')
 grep -q NX_COMPAT <<<"$headers" && grep -q DYNAMIC_BASE <<<"$headers" || { echo "i686: no NX or no ASLR"; exit 1; }
 # __cdecl: a .def that names them undecorated is enough
 for name in asyncvfs_register sqlite3_asyncvfs_init; do

@@ -51,7 +51,7 @@ same "it has no symbols" "" "$(x86_64-w64-mingw32-nm "$dll" 2>/dev/null || true)
 x86_64-w64-mingw32-objcopy --dump-section ".gnu_debuglink=$work/debuglink" "$dll" "$work/asyncvfs.dll"
 same "it names its debug file" asyncvfs.dll.debug "$(head -c 18 "$work/debuglink")"
 same "the debug file knows functions and lines" "avfs_store_open .debug_line" \
-  "$(x86_64-w64-mingw32-nm "$dll.debug" | grep -o 'avfs_store_open$' || true) $(objdump -h "$dll.debug" | grep -oE '\.debug_line$|\.debug_line ' | head -n 1 | tr -d ' ')"
+  "$(x86_64-w64-mingw32-nm "$dll.debug" | grep -o 'avfs_store_open$' || true) $(objdump -h "$dll.debug" | awk '$2 == ".debug_line" { print $2 }')"
 
 # -- version
 x86_64-w64-mingw32-gcc-posix -Wall -Wextra -Werror -o "$work/file_version.exe" "$here/file_version.c" -lversion
