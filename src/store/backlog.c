@@ -95,6 +95,17 @@ static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_r
   return s->oldest_ns + (lag > usual ? lag - usual : 0);
 }
 
+/* The task is to look at `due`: the time to schedule it at for that, or AVFS_NEVER: it looks
+ * in time anyway. So sixteen commits that wait for one batch wake the engine for it three times
+ * at most: max_lag_ms after the first, at the end of the gathering, when all have come. */
+static uint64_t call_task(avfs_store *s, uint64_t due) AVFS_REQUIRES(avfs_store_role) {
+  /* While a batch runs the task looks again at its end. */
+  if (s->run != AVFS_RUN_NONE || due >= s->task_due_ns) return AVFS_NEVER;
+  s->task_due_ns = due;
+  s->kicks++;
+  return due;
+}
+
 uint64_t avfs_backlog_grew(avfs_store *s) {
   uint64_t due = AVFS_NEVER;
   avfs_backlog_count(s);
@@ -104,11 +115,7 @@ uint64_t avfs_backlog_grew(avfs_store *s) {
   } else if (is_pressing(s)) {
     due = 0;
   }
-  /* While a batch runs the task looks again at its end. */
-  if (s->run != AVFS_RUN_NONE || due >= s->task_due_ns) return AVFS_NEVER;
-  s->task_due_ns = due;
-  s->kicks++;
-  return due;
+  return call_task(s, due);
 }
 
 void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) {
@@ -314,10 +321,13 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
 
 /* Commit `seq` is to be written now. */
 static void want(avfs_store *s, uint64_t seq) AVFS_REQUIRES(avfs_store_role) {
-  if (s->durable_seq >= seq || s->wanted_seq >= seq) return;
-  s->wanted_seq = seq;
+  uint64_t due;
+  if (s->durable_seq >= seq) return;
+  if (s->wanted_seq < seq) s->wanted_seq = seq;
+  due = call_task(s, batch_due(s));
+  if (due == AVFS_NEVER) return;
   avfs_store_leave(s);
-  avfs_store_kick(s);
+  avfs_task_schedule(&s->task, due);
   avfs_store_enter(s);
 }
 
