@@ -96,6 +96,7 @@ static int write_small(avfs_batch *b, uint32_t n, uint64_t offset) {
   b->op.data = b->small;
   b->op.bytes = n;
   b->op.offset = offset;
+  b->op.alone = 1;
   b->op.done = op_done;
   b->step = AVFS_STEP_IN_FLIGHT;
   b->counters.journal_bytes += n;
@@ -470,6 +471,7 @@ static int transfer(avfs_batch *b, void (*how)(avfs_op *), avfs_file *f, void *p
   b->op.data = p;
   b->op.bytes = n;
   b->op.offset = offset;
+  b->op.alone = 1;
   b->op.done = undo_done;
   avfs_lock_enter(&b->lock);
   b->undo_op_done = 0;

@@ -74,6 +74,7 @@ int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, ui
     s->count = fit(p->work, s->first);
     s->at = 0;
     p->next += s->count;
+    s->op.alone = s->count == total;
     claimed = 1;
   }
   pump_leave(p);

@@ -36,6 +36,8 @@ struct avfs_op {
   void *data;
   uint32_t bytes;
   uint64_t offset;            /* bytes from the start of the file */
+  int alone;                  /* 1: nothing else of the caller's is in flight for the file, so
+                                 that it may take place while it is started */
   void (*done)(avfs_op *op);
 
   /* set before done is called */

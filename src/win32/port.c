@@ -6,7 +6,8 @@
  *
  * Most writes to a cached file succeed at once. A packet for each would cost two
  * system calls and often a thread switch, so such an operation goes to the list of
- * ready ones, if a thread of the pool started it: that thread looks there next.
+ * ready ones, if a thread of the pool started it: that thread looks there next. The
+ * same goes for one that is alone, which file.c waits for.
  *
  * Locks: list_lock guards ready and pool; a leaf.
  */

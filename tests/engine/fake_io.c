@@ -272,6 +272,9 @@ static void enqueue(avfs_op *op, bool writes) {
   CHECK(op->bytes > 0 && op->file->open);
   for (int i = 0; i < queued; i++) {
     const avfs_op *other = queue[i].op;
+    if (other->file == op->file && (op->alone || other->alone)) {
+      FAIL("an operation of %s is not alone", op->file->path);
+    }
     if (other->file == op->file && (writes || queue[i].writes) &&
         other->offset < op->offset + op->bytes && op->offset < other->offset + other->bytes) {
       FAIL("two operations in flight overlap in %s: %llu+%u, %llu+%u", op->file->path,

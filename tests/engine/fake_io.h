@@ -10,9 +10,9 @@
  * test completes them, in seeded random order, or complete at once (inline).
  *
  * It judges by itself what no caller of the seam may ever do: two operations in
- * flight that overlap and one of which writes, a flush, resize or close of a file
- * with operations in flight, a buffer changed before `done`. More is up to the
- * test's `watch`.
+ * flight that overlap and one of which writes, one that claims to be alone and is not,
+ * a flush, resize or close of a file with operations in flight, a buffer changed before
+ * `done`. More is up to the test's `watch`.
  *
  * Faults: calls are numbered from 1 (all but start, close, identity, is_local and now_ns);
  * fail_from..fail_from+fail_count-1 fail. A write that fails has written some of

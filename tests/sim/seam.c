@@ -147,6 +147,7 @@ struct avfs_file {
   sim_file *file;
   int removable;   /* a journal, not the database */
   int in_flight;
+  int alone;       /* of them one that claims to be the only one */
 };
 
 enum { QUEUE = 64, MADE_UP_ERROR = 1117 };
@@ -277,7 +278,11 @@ static void complete(avfs_op *op);
  * started, that is seen in the list of ready ones. */
 static void start(avfs_op *op, int what) {
   sim_disk *d = op->file->disk;
+  if (op->file->in_flight > 0 && (op->alone || op->file->alone)) {
+    sim_fail("an operation of %s is not alone", op->file->file->name);
+  }
   op->file->in_flight++;
+  op->file->alone = op->alone;
   enqueue(op, what);
   if (what == OP_WRITE) {
     op->os[1] = sim_hash(0, op->data, op->bytes);

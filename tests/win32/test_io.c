@@ -41,6 +41,8 @@ static void op_done(avfs_op *op) {
   SetEvent(w->event);
 }
 
+static int alone;   /* what the next operations say of themselves */
+
 static void begin(waited *w, void (*how)(avfs_op *), avfs_file *f, void *p, uint32_t n,
                   uint64_t offset) {
   memset(w, 0, sizeof *w);
@@ -49,6 +51,7 @@ static void begin(waited *w, void (*how)(avfs_op *), avfs_file *f, void *p, uint
   w->op.data = p;
   w->op.bytes = n;
   w->op.offset = offset;
+  w->op.alone = alone;
   w->op.done = op_done;
   w->op.rc = -1;
   how(&w->op);
@@ -84,10 +87,10 @@ static uint64_t size_of(avfs_file *f) {
 
 /* ---- reading and writing ------------------------------------------------------------ */
 
-static void a_read_past_the_end_transfers_fewer_bytes(void) {
+static void read_past_the_end(const char *name) {
   unsigned char p[100];
   uint32_t n = 7;
-  avfs_file *f = open_new(scratch_path("short.bin"));
+  avfs_file *f = open_new(scratch_path(name));
   if (f == NULL) return;
   CHECK_EQ(transfer(io->read, f, p, sizeof p, 0, &n), SQLITE_OK);   /* an empty file */
   CHECK_EQ(n, 0);
@@ -104,6 +107,52 @@ static void a_read_past_the_end_transfers_fewer_bytes(void) {
   CHECK_EQ(n, 0);
   CHECK_EQ(transfer(io->read, f, got, 10, UINT64_C(1) << 40, &n), SQLITE_OK);
   CHECK_EQ(n, 0);
+  io->close(f);
+}
+
+static void a_read_past_the_end_transfers_fewer_bytes(void) { read_past_the_end("short.bin"); }
+
+static void an_operation_that_is_alone_transfers_the_same(void) {
+  alone = 1;
+  read_past_the_end("alone.bin");
+  alone = 0;
+}
+
+/* Of a thread of the pool: one operation after the other, each begun when the last ended. */
+static struct chain {
+  waited last;
+  unsigned char bytes[64];
+  int left;
+} chain;
+
+static void chain_goes_on(avfs_op *op) {
+  if (op->rc != SQLITE_OK || --chain.left == 0) {
+    op_done(op);
+    return;
+  }
+  op->offset += op->bytes;
+  io->write(op);
+}
+
+static void operations_that_are_alone_follow_each_other(void) {
+  enum { N = 100 };
+  avfs_file *f = open_new(scratch_path("chain.bin"));
+  unsigned char got[sizeof chain.bytes];
+  if (f == NULL) return;
+  sql_noise(3, chain.bytes, sizeof chain.bytes);
+  memset(&chain.last, 0, sizeof chain.last);
+  chain.left = N;
+  chain.last.event = CreateEventA(NULL, TRUE, FALSE, NULL);
+  chain.last.op = (avfs_op){.file = f, .data = chain.bytes, .bytes = sizeof chain.bytes, .alone = 1,
+                            .done = chain_goes_on};
+  io->write(&chain.last.op);
+  CHECK_EQ(end(&chain.last), SQLITE_OK);
+  CHECK_EQ(size_of(f), N * sizeof chain.bytes);
+  for (uint32_t i = 0; i < N; i++) {
+    CHECK_EQ(transfer(io->read, f, got, sizeof got, i * sizeof got, NULL), SQLITE_OK);
+    CHECK_MEM_EQ(got, chain.bytes, sizeof got);
+  }
+  CHECK_EQ(chain.last.done, 1);   /* a packet of its own would have come before those */
   io->close(f);
 }
 
@@ -137,9 +186,12 @@ static void an_operation_that_cannot_start_reports_by_done(void) {
   waited w;
   avfs_file *f = open_new(scratch_path("bad.bin"));
   if (f == NULL) return;
-  begin(&w, io->write, f, p, sizeof p, UINT64_C(1) << 63);   /* no file is so long */
-  CHECK((end(&w) & 0xff) == SQLITE_IOERR || (w.op.rc & 0xff) == SQLITE_FULL);
-  CHECK(w.op.os_error != 0);
+  for (alone = 1; alone >= 0; alone--) {
+    begin(&w, io->write, f, p, sizeof p, UINT64_C(1) << 63);   /* no file is so long */
+    CHECK((end(&w) & 0xff) == SQLITE_IOERR || (w.op.rc & 0xff) == SQLITE_FULL);
+    CHECK(w.op.os_error != 0);
+  }
+  alone = 0;
   CHECK_EQ(size_of(f), 0);
   io->close(f);
 }
@@ -386,6 +438,8 @@ static void the_clock_does_not_go_back(void) {
 void suite_io(void) {
   CU_pSuite suite = CU_add_suite("io", set_up, NULL);
   ADD_TEST(suite, a_read_past_the_end_transfers_fewer_bytes);
+  ADD_TEST(suite, an_operation_that_is_alone_transfers_the_same);
+  ADD_TEST(suite, operations_that_are_alone_follow_each_other);
   ADD_TEST(suite, many_operations_in_flight_each_end_once);
   ADD_TEST(suite, an_operation_that_cannot_start_reports_by_done);
   ADD_TEST(suite, a_write_to_a_locked_range_fails_by_done);
