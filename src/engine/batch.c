@@ -108,6 +108,17 @@ static void pump_finished(avfs_pump *p) {
   step_done((avfs_batch *)((char *)p - offsetof(avfs_batch, pump)));
 }
 
+/* The journal gets this length. Mostly it has it: a stream of like commits makes journals of
+ * the same number of records. */
+static int resize_journal(avfs_batch *b, uint64_t bytes) {
+  int rc;
+  if (b->journal_bytes == bytes) return SQLITE_OK;
+  b->journal_bytes = UINT64_MAX;
+  rc = b->io->resize(b->journal, bytes);
+  if (rc == SQLITE_OK) b->journal_bytes = bytes;
+  return rc;
+}
+
 /* A journal of ours is void between batches. One that was found there may not
  * be, on the medium: a zeroed header of stock SQLite's PERSIST need not have
  * been flushed. So what was found is cut to nothing first. */
@@ -118,8 +129,9 @@ int avfs_batch_open_journal(avfs_batch *b) {
   rc = b->io->open(b->journal_path, AVFS_OPEN_CREATE, &b->journal);
   if (rc != SQLITE_OK) return rc;
   rc = b->io->size(b->journal, &size);
+  b->journal_bytes = size;
   if (rc == SQLITE_OK && size > 0) {
-    rc = b->io->resize(b->journal, 0);
+    rc = resize_journal(b, 0);
     if (rc == SQLITE_OK) rc = flush(b, b->journal);
   }
   if (rc != SQLITE_OK) {
@@ -225,6 +237,7 @@ static uint32_t next_nonce(avfs_batch *b) {
  * tail impossible, and appended overlapped writes would not overlap. */
 static int state_journal(avfs_batch *b, int *wait_out) {
   uint32_t n = b->journaled_set.count;
+  int slots = records_fit(b, 0) == n ? 1 : AVFS_PUMP_SLOTS;
   uint64_t length;
   int rc;
   if (b->step == AVFS_STEP_DONE) {
@@ -234,14 +247,14 @@ static int state_journal(avfs_batch *b, int *wait_out) {
   b->segment_end = b->segment_at + AVFS_SECTOR + (uint64_t)n * avfs_record_bytes(b->page_bytes);
   length = b->input.super == NULL ? avfs_journal_length(b->segment_end)
                                   : avfs_segment_after(b->segment_end) + strlen(b->input.super) + 20;
-  rc = b->io->resize(b->journal, length);
+  rc = resize_journal(b, length);
   if (rc != SQLITE_OK) return rc;
   b->nonce = next_nonce(b);
   b->pump.work = b;
   b->pump.finished = pump_finished;
   b->step = AVFS_STEP_IN_FLIGHT;
   *wait_out = WAIT;
-  rc = avfs_pump_start(&b->pump, journal_step);
+  rc = avfs_pump_start(&b->pump, slots, journal_step);
   if (rc != SQLITE_OK) *wait_out = GO_ON;
   return rc;
 }
@@ -330,7 +343,7 @@ static int state_pages(avfs_batch *b, int *wait_out) {
 static int state_void(avfs_batch *b, int *wait_out) {
   enum { HEADER_FIELDS = 28 };
   int rc;
-  if (b->has_super) return b->io->resize(b->journal, 0);
+  if (b->has_super) return resize_journal(b, 0);
   if (b->step == AVFS_STEP_DONE) return b->op.rc;
   rc = small_buffer(b, HEADER_FIELDS);
   if (rc != SQLITE_OK) return rc;

@@ -101,6 +101,7 @@ typedef struct avfs_batch {
   avfs_page_writer writer;
   avfs_pump pump;
   avfs_file *journal;        /* NULL: not open */
+  uint64_t journal_bytes;    /* its length; UINT64_MAX: not known, resizing it failed */
   uint32_t page_bytes;
   uint64_t before_bytes;     /* length of the file before the batch */
   uint32_t before_pages;     /* n0: the same in pages, rounded up */

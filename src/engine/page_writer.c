@@ -6,7 +6,10 @@
 #include "api/host.h"
 #include "engine/batch_journal.h"
 
-enum { LOCK_BYTES = 512 };   /* PENDING_BYTE, RESERVED_BYTE, SHARED_SIZE (os.h) */
+enum {
+  LOCK_BYTES = 512,   /* PENDING_BYTE, RESERVED_BYTE, SHARED_SIZE (os.h) */
+  FEW_PAGES = 8       /* are written one after the other */
+};
 
 uint32_t avfs_page_run(const avfs_page_set *set, uint32_t first, uint32_t max_bytes) {
   uint32_t lock_pgno = avfs_lock_byte_pgno(set->page_bytes);
@@ -59,6 +62,7 @@ static int step(avfs_slot *s) {
 }
 
 int avfs_page_writer_start(avfs_page_writer *w, avfs_pump *pump) {
+  int slots = w->set->count <= FEW_PAGES ? 1 : AVFS_PUMP_SLOTS;
   pump->work = w;
-  return avfs_pump_start(pump, step);
+  return avfs_pump_start(pump, slots, step);
 }

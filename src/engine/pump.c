@@ -33,9 +33,9 @@ static void op_done(avfs_op *op) {
   }
 }
 
-static int get_buffers(avfs_pump *p) {
+static int get_buffers(avfs_pump *p, int slots) {
   int i;
-  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
+  for (i = 0; i < slots; i++) {
     avfs_slot *s = &p->slots[i];
     if (s->buffer == NULL) s->buffer = avfs_alloc(2 * AVFS_PUMP_BUFFER);
     if (s->buffer == NULL) return SQLITE_NOMEM;
@@ -44,20 +44,21 @@ static int get_buffers(avfs_pump *p) {
   return SQLITE_OK;
 }
 
-int avfs_pump_start(avfs_pump *p, int (*step)(avfs_slot *s)) {
+int avfs_pump_start(avfs_pump *p, int slots, int (*step)(avfs_slot *s)) {
   int i;
-  int rc = get_buffers(p);
+  int rc = get_buffers(p, slots);
   if (rc != SQLITE_OK) return rc;
   p->step = step;
   pump_enter(p);
-  p->busy = AVFS_PUMP_SLOTS;   /* so finished() waits for the last to be started */
+  p->busy = slots;   /* so finished() waits for the last to be started */
   p->next = 0;
   p->rc = SQLITE_OK;
   p->os_error = 0;
   pump_leave(p);
-  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
+  for (i = 0; i < slots; i++) {
     avfs_slot *s = &p->slots[i];
     s->pump = p;
+    s->op.alone = slots == 1;
     s->op.done = op_done;
     s->count = 0;
     if (!step(s)) slot_ended(s);
@@ -74,7 +75,6 @@ int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, ui
     s->count = fit(p->work, s->first);
     s->at = 0;
     p->next += s->count;
-    s->op.alone = s->count == total;
     claimed = 1;
   }
   pump_leave(p);

@@ -51,10 +51,11 @@ struct avfs_pump {
   uint32_t os_error AVFS_GUARDED_BY(avfs_pump_role);
 };
 
-/* Starts all slots. SQLITE_NOMEM without memory for the buffers, and then
+/* Starts this many slots, 1..AVFS_PUMP_SLOTS. With one, its operations take place while they
+ * are started: worth more than company, where the work is small. SQLITE_NOMEM without memory for the buffers, and then
  * nothing was started; else finished() is called once, maybe before the
  * return, on the calling thread or one of the pool. */
-int avfs_pump_start(avfs_pump *p, int (*step)(avfs_slot *s));
+int avfs_pump_start(avfs_pump *p, int slots, int (*step)(avfs_slot *s));
 /* Claims for the slot the next of `total` items: as many as `fit` says, which
  * is given the index of the first and answers >= 1. Returns 0 when none is left. */
 int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, uint32_t first));
