@@ -155,7 +155,7 @@ static OVERLAPPED *op_begin(avfs_op *op, int failed_rc) {
   o->ov.Offset = (DWORD)op->offset;
   o->ov.OffsetHigh = (DWORD)(op->offset >> 32);
   /* The lowest bit keeps its packet from the port (GetQueuedCompletionStatus, lpOverlapped). */
-  if (op->alone) o->ov.hEvent = (HANDLE)((ULONG_PTR)op->file->event | 1);
+  if (op->alone) o->ov.hEvent = (char *)op->file->event + 1;
   o->failed_rc = failed_rc;
   return &o->ov;
 }
