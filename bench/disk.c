@@ -139,9 +139,10 @@ static turn run_turn(const contestant *c, const options *o, uint32_t n) {
 }
 
 static turn medians(const turn *turns, uint32_t n) {
-  turn t = turns[n - 1];
+  turn t;
   t.per_s = median_of(&turns->per_s, sizeof *turns, n);
   t.fairness = median_of(&turns->fairness, sizeof *turns, n);
+  t.per_flush = median_of(&turns->per_flush, sizeof *turns, n);
   return t;
 }
 

@@ -13,4 +13,5 @@ msi=AsyncVfs-$version-x64.msi
 "$root/installer/build.sh" "$1/mingw" "$version" "$1/$msi"
 "$here/winget.sh" "$1/$msi" "$1/winget"
 cd "$1"
-sha256sum "$msi" bin/asyncvfs.dll bin/asyncvfs.dll.debug >SHA256SUMS
+# The names are those of the downloads, which lie side by side.
+{ sha256sum "$msi"; cd bin; sha256sum asyncvfs.dll asyncvfs.dll.debug; } >SHA256SUMS

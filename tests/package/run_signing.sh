@@ -20,8 +20,9 @@ export ASYNCVFS_SIGN_CERT=$work/cert.pem ASYNCVFS_SIGN_KEY=$work/key.pem
 mkdir release
 ln -s "$BUILD_DIR/mingw" "$BIN_DIR" release/
 "$root/packaging/release.sh" "$work/release"
-(cd release && sha256sum --check SHA256SUMS)
-grep -q " $msi\$" release/SHA256SUMS
+mkdir downloads
+cp "release/$msi" release/SHA256SUMS "$BIN_DIR"/asyncvfs.dll{,.debug} downloads/
+(cd downloads && sha256sum --check SHA256SUMS && [ "$(wc -l <SHA256SUMS)" = 3 ])
 
 verify() { osslsigncode verify -CAfile cert.pem -in "$1" >verify.log 2>&1; }
 msiextract --directory installed "release/$msi" >/dev/null
