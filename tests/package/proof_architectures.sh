@@ -1,6 +1,7 @@
 #!/bin/bash
 # 32-bit x86: all of it builds, and passes all suites under a 32-bit Wine (wine32.sh), if
-# that can be had. ARM64: the library compiles, with the same warnings as errors.
+# that can be had. ARM64: the library compiles by the headers of Windows' SDK (windows_sdk.sh),
+# as it does for the other two, with the same warnings as errors.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -12,11 +13,11 @@ cd "$root"
 
 cmake --preset mingw-i686 >"$work/configure.log"
 ninja -C "$BUILD_DIR/mingw-i686" >"$work/i686.log" || { grep -E 'error|warning' "$work/i686.log"; exit 1; }
-headers=$(i686-w64-mingw32-objdump -p "$BUILD_DIR/i686/bin/asyncvfs.dll" | sed '/^PE File Base Relocations/,$d')
-grep -q NX_COMPAT <<<"$headers" && grep -q DYNAMIC_BASE <<<"$headers" || { echo "i686: no NX or no ASLR"; exit 1; }
+exports=$(i686-w64-mingw32-objdump -p "$BUILD_DIR/i686/bin/asyncvfs.dll" | sed '/^PE File Base Relocations/,$d')
+grep -q NX_COMPAT <<<"$exports" && grep -q DYNAMIC_BASE <<<"$exports" || { echo "i686: no NX or no ASLR"; exit 1; }
 # __cdecl: a .def that names them undecorated is enough
 for name in asyncvfs_register sqlite3_asyncvfs_init; do
-  grep -q "\] $name\$" <<<"$headers" || { echo "i686: $name is not exported under its name"; exit 1; }
+  grep -q "\] $name\$" <<<"$exports" || { echo "i686: $name is not exported under its name"; exit 1; }
 done
 ran="built, not run: no 32-bit Wine ($BUILD_DIR/log/wine32.log)"
 if "$here/wine32.sh" "$BUILD_DIR/wine32" >"$BUILD_DIR/log/wine32.log" 2>&1; then
@@ -29,12 +30,30 @@ if "$here/wine32.sh" "$BUILD_DIR/wine32" >"$BUILD_DIR/log/wine32.log" 2>&1; then
   ran=$(cat "$work"/*.log | tr -d '\r' | awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 } END { print p " tests passed, " f " failed" }')
 fi
 
-compiled=0
-for source in "$root"/src/*/*.c; do
-  clang-14 --target=aarch64-w64-mingw32 -isystem /usr/share/mingw-w64/include -std=c17 -O2 -Wall -Wextra -Werror \
+# Like Visual C++: its dialect, Windows' own headers. Compiled, not linked: the libraries of its
+# C runtime are in no package. tests/package/vcruntime: what its own headers would say.
+sdk=$BUILD_DIR/windows_sdk
+if "$here/windows_sdk.sh" "$sdk" >"$BUILD_DIR/log/windows_sdk.log" 2>&1; then
+  headers=(-isystem "$here/vcruntime" -isystem "$sdk/include")
+  targets=(aarch64-pc-windows-msvc x86_64-pc-windows-msvc i686-pc-windows-msvc)
+  with="SDK, as for Visual C++"
+else   # the same code for ARM64, by the headers that are here
+  headers=(-isystem /usr/share/mingw-w64/include)
+  targets=(aarch64-w64-mingw32)
+  with="headers of MinGW (no SDK: $BUILD_DIR/log/windows_sdk.log)"
+fi
+compile() { # TARGET SOURCE
+  clang-14 --target="$1" "${headers[@]}" -std=c17 -O2 -Wall -Wextra -Werror \
     -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN -DASYNCVFS_VERSION_TEXT='"0"' \
     -I"$root/include" -I"$root/src" -isystem "$BUILD_DIR/third_party/sqlite" \
-    -c -o "$work/object.o" "$source"
-  compiled=$((compiled + 1))
+    -c -o /dev/null "$2"
+}
+compiled=0
+for target in "${targets[@]}"; do
+  for source in "$root"/src/*/*.c; do
+    compile "$target" "$source"
+    compiled=$((compiled + 1))
+  done
+  echo "compiled for $target"
 done
-echo "proof: x86: $ran; ARM64: $compiled files compile"
+echo "proof: x86: $ran; $compiled files compile with the $with: ${targets[*]%%-*}"

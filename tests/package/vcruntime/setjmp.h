@@ -1,0 +1,5 @@
+/* setjmp.h: see vcruntime.h. clang's intrin.h declares a function with this type. */
+#pragma once
+typedef struct _JUMP_BUFFER {
+  unsigned long long part[32];
+} jmp_buf[1];
