@@ -21,7 +21,7 @@
 #include "win32/port.h"
 
 static void end_of_process(void) {
-  avfs_port_alone();
+  avfs_port_exit();
   avfs_process_exit(&avfs_io_win32, (uint32_t)avfs_setting_default(AVFS_EXIT_TIMEOUT_MS));
 }
 

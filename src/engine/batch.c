@@ -63,12 +63,12 @@ static int flush(avfs_batch *b, avfs_file *f) {
 }
 
 /* What was in flight is over. The lock is for a task that runs meanwhile for another
- * reason and looks (is_in_flight). */
+ * reason and looks (is_in_flight): it may end the batch, and its store, at once. */
 static void step_done(avfs_batch *b) {
   avfs_lock_enter(&b->lock);
   b->step = AVFS_STEP_DONE;
-  avfs_lock_leave(&b->lock);
   b->resume(b);
+  avfs_lock_leave(&b->lock);
 }
 
 static int is_in_flight(avfs_batch *b) {
@@ -109,12 +109,16 @@ static void pump_finished(avfs_pump *p) {
 }
 
 /* The journal gets this length. Mostly it has it: a stream of like commits makes journals of
- * the same number of records. */
+ * the same number of records. A cut is looked at: one that a view of another program has kept
+ * from taking place counts as done to resize(), and here would leave a tail. */
 static int resize_journal(avfs_batch *b, uint64_t bytes) {
-  int rc;
+  uint64_t now = bytes;
+  int shrinks = b->journal_bytes > bytes, rc;
   if (b->journal_bytes == bytes) return SQLITE_OK;
   b->journal_bytes = UINT64_MAX;
   rc = b->io->resize(b->journal, bytes);
+  if (rc == SQLITE_OK && shrinks) rc = b->io->size(b->journal, &now);
+  if (rc == SQLITE_OK && now != bytes) rc = SQLITE_IOERR_TRUNCATE;
   if (rc == SQLITE_OK) b->journal_bytes = bytes;
   return rc;
 }
@@ -130,9 +134,11 @@ int avfs_batch_open_journal(avfs_batch *b) {
   if (rc != SQLITE_OK) return rc;
   rc = b->io->size(b->journal, &size);
   b->journal_bytes = size;
-  if (rc == SQLITE_OK && size > 0) {
+  if (size > 0) b->found_journal = 1;
+  if (rc == SQLITE_OK && b->found_journal) {   /* also cut before, in vain: the flush failed */
     rc = resize_journal(b, 0);
     if (rc == SQLITE_OK) rc = flush(b, b->journal);
+    if (rc == SQLITE_OK) b->found_journal = 0;
   }
   if (rc != SQLITE_OK) {
     b->io->close(b->journal);
@@ -388,8 +394,8 @@ static avfs_batch_state state_after(const avfs_batch *b) {
   }
 }
 
-/* Where to begin again after a failure: a failed flush may have lost what the
- * state before it wrote. */
+/* Where to begin again after a failure: a failed flush may have lost what the state before
+ * it wrote. Not the lengths of files, which the file system has in its own log. */
 static avfs_batch_state state_again(const avfs_batch *b) {
   switch (b->state) {
     case AVFS_BATCH_JOURNAL_FLUSH: return AVFS_BATCH_JOURNAL;
@@ -542,7 +548,9 @@ int avfs_batch_undo(avfs_batch *b) {
   }
   if (rc == SQLITE_OK) rc = b->io->resize(b->db, b->before_bytes);
   if (rc == SQLITE_OK) rc = flush(b, b->db);
-  if (rc == SQLITE_OK) {
+  if (rc == SQLITE_OK && b->has_super) {
+    rc = resize_journal(b, 0);   /* with the name, which another journal must not end in */
+  } else if (rc == SQLITE_OK) {
     memset(buffer, 0, AVFS_SECTOR);
     rc = transfer(b, b->io->write, b->journal, buffer, AVFS_SECTOR, 0);
   }

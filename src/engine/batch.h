@@ -38,7 +38,7 @@
  *
  * Who:    one thread at a time, by the store's task (avfs_batch_run is called
  *         again after each pump, through resume()). Nothing here takes a lock
- *         but the pump's.
+ *         but the pump's and its own, under which it calls resume().
  * Memory: the pages belong to the caller and do not change until finished.
  * Source: atomiccommit.html 3; fileformat2.html 3.
  */
@@ -82,7 +82,7 @@ typedef struct avfs_batch {
   const avfs_io *io;
   avfs_file *db;
   const char *journal_path;               /* UTF-8, absolute */
-  void (*resume)(struct avfs_batch *b);   /* asks for avfs_batch_run, from done() */
+  void (*resume)(struct avfs_batch *b);   /* asks for avfs_batch_run, from done(), with lock */
   void *owner;
   uint64_t nonces;           /* seed of the nonces: random, so that no two batches of any
                                 process have the same */
@@ -101,7 +101,8 @@ typedef struct avfs_batch {
   avfs_page_writer writer;
   avfs_pump pump;
   avfs_file *journal;        /* NULL: not open */
-  uint64_t journal_bytes;    /* its length; UINT64_MAX: not known, resizing it failed */
+  uint64_t journal_bytes;    /* its length; UINT64_MAX: not known, while it changes or failed to */
+  int found_journal;         /* one was there that is not yet void on the medium */
   uint32_t page_bytes;
   uint64_t before_bytes;     /* length of the file before the batch */
   uint32_t before_pages;     /* n0: the same in pages, rounded up */
@@ -113,7 +114,7 @@ typedef struct avfs_batch {
   avfs_op op;                /* of SUPER, HEADER and VOID */
   unsigned char *small;      /* what op writes */
   uint32_t small_room;       /* bytes */
-  avfs_lock lock;            /* a leaf: for op_done, beside a run or an undo */
+  avfs_lock lock;            /* for op_done, beside a run or an undo */
   enum { AVFS_STEP_NEW, AVFS_STEP_IN_FLIGHT, AVFS_STEP_DONE } step;   /* of the state; DONE is
                                 set under lock by whoever completes what is in flight */
   /* write-through only */
@@ -135,7 +136,7 @@ void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t pag
  * nothing to go on with: no batch, or one that is not committed (a segment). */
 int avfs_batch_restart(avfs_batch *b);
 /* Goes on as far as it can. 1: the run is over, rc tells how. 0: operations are
- * in flight, resume() will be called. Flushes inside: a thread of the pool. */
+ * in flight, resume() will be called. Waits for the disk inside: a thread of the pool. */
 int avfs_batch_run(avfs_batch *b);
 /* 1 from the first segment until the batch ends: the disk is mid-transaction. */
 int avfs_batch_is_open(const avfs_batch *b);

@@ -1,8 +1,8 @@
 /* page_writer.h: writes a set of pages to the database file.
  *
  * The pages come sorted by number. Neighbours are joined to one overlapped
- * write of up to AVFS_PUMP_BUFFER bytes; several are in flight. What makes the
- * write safe, which journal was flushed before, is not known here.
+ * write of up to AVFS_PUMP_BUFFER bytes; several are in flight, unless the pages are few.
+ * What makes the write safe, which journal was flushed before, is not known here.
  *
  * Two ranges of the file are special:
  *   - the 512 lock bytes at 0x40000000 are never touched: LockFileEx is

@@ -1,4 +1,4 @@
-/* pump.h: many overlapped operations in flight, each slot at its own pace.
+/* pump.h: overlapped operations in flight, one for each slot, each slot at its own pace.
  *
  *            start                    step() == 0 for all slots
  *   IDLE ----------> slots working ----------------------------> finished()
@@ -51,9 +51,9 @@ struct avfs_pump {
   uint32_t os_error AVFS_GUARDED_BY(avfs_pump_role);
 };
 
-/* Starts this many slots, 1..AVFS_PUMP_SLOTS. With one, its operations take place while they
- * are started: worth more than company, where the work is small. SQLITE_NOMEM without memory for the buffers, and then
- * nothing was started; else finished() is called once, maybe before the
+/* Starts this many slots, 1..AVFS_PUMP_SLOTS. With one, its operations are alone: where the
+ * work is small, that is worth more than company. SQLITE_NOMEM without memory for the
+ * buffers, and then nothing was started; else finished() is called once, maybe before the
  * return, on the calling thread or one of the pool. */
 int avfs_pump_start(avfs_pump *p, int slots, int (*step)(avfs_slot *s));
 /* Claims for the slot the next of `total` items: as many as `fit` says, which

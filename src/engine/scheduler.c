@@ -7,7 +7,8 @@
 #include "api/host.h"
 #include "win32/sync.h"
 
-/* A flush occupies its thread, so this is how many databases flush at a time. */
+/* A flush occupies its thread, and so does an operation that is alone: this is how many
+ * databases flush at a time. */
 enum { POOL_THREADS = 4 };
 
 static struct engine {

@@ -319,7 +319,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   if (avfs_backlog_is_empty(s) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
 }
 
-/* Commit `seq` is to be written now. */
+/* Somebody waits for commit `seq`. */
 static void want(avfs_store *s, uint64_t seq) AVFS_REQUIRES(avfs_store_role) {
   uint64_t due;
   if (s->durable_seq >= seq) return;

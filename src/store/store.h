@@ -194,7 +194,7 @@ struct avfs_store {
   avfs_batch_counters counters AVFS_GUARDED_BY(avfs_store_role);
   avfs_lag lag AVFS_GUARDED_BY(avfs_store_role);
   uint64_t os_lock_calls AVFS_GUARDED_BY(avfs_store_role);  /* calls of the parent for the OS lock */
-  uint64_t kicks AVFS_GUARDED_BY(avfs_store_role);          /* commits that had to wake the engine */
+  uint64_t kicks AVFS_GUARDED_BY(avfs_store_role);          /* times that the engine had to be woken */
   uint64_t stalls AVFS_GUARDED_BY(avfs_store_role);         /* writers that waited at the limit */
 
   avfs_batch batch;        /* by run */

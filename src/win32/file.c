@@ -37,6 +37,7 @@ const char *avfs_os_error_text(uint32_t os_error) {
     case ERROR_ACCESS_DENIED: return "access denied";
     case ERROR_SHARING_VIOLATION: return "another program holds the file open";
     case ERROR_LOCK_VIOLATION: return "another program has locked a part of the file";
+    case ERROR_USER_MAPPED_FILE: return "another program has a view of the file mapped";
     case ERROR_WRITE_PROTECT: return "the medium is write-protected";
     case ERROR_NOT_READY: return "the device is not ready";
     case ERROR_DEV_NOT_EXIST:
@@ -149,51 +150,57 @@ static int file_is_local(avfs_file *f) {
   return !GetFileInformationByHandleEx(f->handle, FileRemoteProtocolInfo, &remote, sizeof remote);
 }
 
-static OVERLAPPED *op_begin(avfs_op *op, int failed_rc) {
+/* An operation on its way. Once it is started, and not alone, the op may be over, and its
+ * memory somebody else's, before the call returns: what is to be known then is kept here. */
+typedef struct start {
+  OVERLAPPED *ov;
+  int quiet, alone;
+} start;
+
+/* Alone means that this thread waits for it. The packet would be another thread's to take,
+ * often: two switches of threads for a write that takes microseconds, to a cached file. A
+ * thread of the application is not kept, nor the last one at the exit, which has a deadline. */
+static start op_begin(avfs_op *op, int failed_rc) {
   avfs_overlapped *o = (avfs_overlapped *)op->os;
+  start s = {&o->ov, op->file->quiet, op->alone && avfs_port_in_pool()};
   memset(op->os, 0, sizeof op->os);
   o->ov.Offset = (DWORD)op->offset;
   o->ov.OffsetHigh = (DWORD)(op->offset >> 32);
   /* The lowest bit keeps its packet from the port (GetQueuedCompletionStatus, lpOverlapped). */
-  if (op->alone) o->ov.hEvent = (char *)op->file->event + 1;
+  if (s.alone) o->ov.hEvent = (char *)op->file->event + 1;
   o->failed_rc = failed_rc;
-  return &o->ov;
+  return s;
 }
 
-/* Waits for an operation that is alone. Its packet would be another thread's to take, often:
- * two switches of threads for a write that, to a cached file, takes microseconds. */
-static BOOL finish(avfs_op *op) {
-  avfs_overlapped *o = (avfs_overlapped *)op->os;
-  DWORD bytes;
-  o->ov.hEvent = op->file->event;
-  return GetOverlappedResult(op->file->handle, &o->ov, &bytes, TRUE);
+static void wait_alone(avfs_op *op, const start *s, DWORD error) {
+  DWORD bytes = (DWORD)s->ov->InternalHigh;
+  if (error == ERROR_IO_PENDING) {
+    s->ov->hEvent = op->file->event;
+    error = GetOverlappedResult(op->file->handle, s->ov, &bytes, TRUE) ? 0 : GetLastError();
+  }
+  avfs_port_ended(op, error == 0 ? bytes : 0, error);
 }
 
 /* An operation that Windows refused to start completes as all others do. */
-static void op_started(avfs_op *op, BOOL ok) {
+static void op_started(avfs_op *op, const start *s, BOOL ok) {
   DWORD error = ok ? 0 : GetLastError();
-  const avfs_overlapped *o = (const avfs_overlapped *)op->os;
-  if (op->alone && error == ERROR_IO_PENDING) {
-    ok = finish(op);
-    error = ok ? 0 : GetLastError();
-  }
-  if (ok && (op->file->quiet || op->alone)) avfs_port_succeeded(op);
-  if (ok || error == ERROR_IO_PENDING) return;
-  if (error == ERROR_HANDLE_EOF) {
-    avfs_port_post(op, SQLITE_OK, 0);
-  } else {
-    avfs_port_post(op, avfs_code_of_win32(error, o->failed_rc), error);
+  if (s->alone) wait_alone(op, s, error);
+  else if (ok && s->quiet) avfs_port_ended(op, (uint32_t)s->ov->InternalHigh, 0);
+  else if (!ok && error != ERROR_IO_PENDING) {
+    const avfs_overlapped *o = (const avfs_overlapped *)op->os;
+    avfs_port_post(op, error == ERROR_HANDLE_EOF ? SQLITE_OK : avfs_code_of_win32(error, o->failed_rc),
+                   error == ERROR_HANDLE_EOF ? 0 : error);
   }
 }
 
 static void file_read(avfs_op *op) {
-  OVERLAPPED *ov = op_begin(op, SQLITE_IOERR_READ);
-  op_started(op, ReadFile(op->file->handle, op->data, op->bytes, NULL, ov));
+  start s = op_begin(op, SQLITE_IOERR_READ);
+  op_started(op, &s, ReadFile(op->file->handle, op->data, op->bytes, NULL, s.ov));
 }
 
 static void file_write(avfs_op *op) {
-  OVERLAPPED *ov = op_begin(op, SQLITE_IOERR_WRITE);
-  op_started(op, WriteFile(op->file->handle, op->data, op->bytes, NULL, ov));
+  start s = op_begin(op, SQLITE_IOERR_WRITE);
+  op_started(op, &s, WriteFile(op->file->handle, op->data, op->bytes, NULL, s.ov));
 }
 
 static int file_flush(avfs_file *f) {

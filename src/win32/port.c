@@ -9,7 +9,7 @@
  * ready ones, if a thread of the pool started it: that thread looks there next. The
  * same goes for one that is alone, which file.c waits for.
  *
- * Locks: list_lock guards ready and pool; a leaf.
+ * Locks: list_lock guards ready, pool and exiting; a leaf.
  */
 #include "win32/port.h"
 
@@ -30,6 +30,7 @@ static HANDLE port;   /* written once, by avfs_port_start */
 static avfs_lock list_lock;
 static avfs_op *ready_first, **ready_end = &ready_first;
 static DWORD pool[MOST_THREADS];   /* threads that have waited here */
+static int exiting;
 
 int avfs_port_start(void) {
   if (port == NULL) port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
@@ -70,26 +71,27 @@ static void set_result(avfs_op *op, uint32_t bytes, uint32_t os_error) {
   }
 }
 
-static int in_pool(DWORD thread) {
-  int i;
-  for (i = 0; i < MOST_THREADS && pool[i] != 0; i++) {
-    if (pool[i] == thread) return 1;
-  }
-  return 0;
+int avfs_port_in_pool(void) {
+  DWORD thread = GetCurrentThreadId();
+  int i = 0;
+  avfs_lock_enter(&list_lock);
+  while (i < MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
+  i = i < MOST_THREADS && pool[i] != 0 && !exiting;
+  avfs_lock_leave(&list_lock);
+  return i;
 }
 
-void avfs_port_succeeded(avfs_op *op) {
-  int listed;
-  set_result(op, (uint32_t)overlapped_of(op)->ov.InternalHigh, 0);
-  avfs_lock_enter(&list_lock);
-  listed = in_pool(GetCurrentThreadId());
-  if (listed) {
-    overlapped_of(op)->next = NULL;
-    *ready_end = op;
-    ready_end = &overlapped_of(op)->next;
+void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error) {
+  set_result(op, bytes, os_error);
+  if (!avfs_port_in_pool()) {
+    post_packet(op);
+    return;
   }
+  avfs_lock_enter(&list_lock);
+  overlapped_of(op)->next = NULL;
+  *ready_end = op;
+  ready_end = &overlapped_of(op)->next;
   avfs_lock_leave(&list_lock);
-  if (!listed) post_packet(op);
 }
 
 avfs_op *avfs_port_ready(void) {
@@ -104,7 +106,8 @@ avfs_op *avfs_port_ready(void) {
   return op;
 }
 
-void avfs_port_alone(void) {
+void avfs_port_exit(void) {
+  exiting = 1;
   memset(&list_lock, 0, sizeof list_lock);
   ready_first = NULL;
   ready_end = &ready_first;

@@ -13,13 +13,15 @@ int avfs_port_start(void);
 int avfs_port_bind(HANDLE h, int *quiet_out);
 /* Completes op with this result. */
 void avfs_port_post(avfs_op *op, int rc, uint32_t os_error);
-/* op succeeded at once, and the port will not tell. */
-void avfs_port_succeeded(avfs_op *op);
+/* op is over, so, and the port will not tell. */
+void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error);
+/* 1 when the caller is a thread of the pool. */
+int avfs_port_in_pool(void);
 avfs_op *avfs_port_ready(void);
 avfs_op *avfs_port_wait(uint32_t timeout_ms);
-/* At the exit of the process: the caller is its only thread. A lock that a thread
- * took with it is free again, and what that thread had listed is forgotten. */
-void avfs_port_alone(void);
+/* At the exit of the process: the caller is its only thread, and the pool is no more. A lock
+ * that a thread took with it is free again, and what that thread had listed is forgotten. */
+void avfs_port_exit(void);
 
 /* The one table from Windows error numbers to SQLite's codes. */
 int avfs_code_of_win32(uint32_t error, int otherwise);

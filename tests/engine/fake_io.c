@@ -208,6 +208,7 @@ static int fake_size(avfs_file *f, uint64_t *bytes_out) {
 static int fake_resize(avfs_file *f, uint64_t bytes) {
   CHECK(!fake_io_in_flight(f));
   if (call_fails(FAKE_RESIZE, f, bytes, 0, NULL)) return SQLITE_IOERR_TRUNCATE;
+  if (fake.mapped && bytes < f->written.n) return SQLITE_OK;
   fake_bytes_resize(&f->written, (size_t)bytes);
   append(f, true, bytes, NULL, 0);
   return SQLITE_OK;

@@ -73,6 +73,7 @@ extern struct fake_machine {
   void (*watch)(const fake_call *call);   /* before the call has any effect; or NULL */
   uint64_t fail_from, fail_count;         /* 0: none */
   bool complete_at_once;
+  bool mapped;                            /* a view keeps files long: resize() succeeds all the same */
 
   /* for the test to read */
   uint64_t calls, failed, flushes;

@@ -244,7 +244,8 @@ static void judge_journal_write(const fake_call *c) {
 static void judge_resize(const fake_call *c) {
   static reading r;
   read_journal(&judge.journal->durable, judge.unit, &r);
-  if (c->file == judge.journal && judge.super && judge.last && c->offset == 0) {
+  if (c->file == judge.journal && judge.super && (judge.last || judge.undoing) &&
+      c->offset == 0) {
     judge_void();   /* by a cut, which comes after the super-journal's deletion */
   } else if (c->file == judge.journal) {
     JUDGE(!r.valid || c->offset >= r.end, "a valid journal is cut");
@@ -468,6 +469,58 @@ static void a_journal_that_was_found_is_cut_and_flushed_first(void) {
   states_free(&s);
 }
 
+/* A cut whose flush failed is flushed when the journal is opened again, though it has no
+ * bytes then. */
+static void a_cut_that_was_not_flushed_is_flushed_later(void) {
+  states s = states_make(1024);
+  unsigned char junk[9000];
+  rig *r = rig_open(1024, &s.state[1]);
+  sql_noise(5, junk, sizeof junk);
+  fake_io_put(journal_path, junk, sizeof junk);
+  fake.fail_from = 5;   /* open, size, resize, size, flush */
+  fake.fail_count = 1;
+  CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_IOERR_FSYNC);
+  CHECK_EQ(judge.journal->durable.n, sizeof junk);
+  fake.fail_count = 0;
+  CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_OK);
+  CHECK_EQ(judge.journal->durable.n, 0);
+  CHECK(judge.journal->pending == NULL);
+  CHECK_EQ(write_batch(r, &s.state[1], &s.state[2], 1), 0);
+  rig_close(r);
+  states_free(&s);
+}
+
+/* Where another program has a view of the journal mapped, it keeps its length and resize()
+ * says OK. What stands behind the new end could be taken for a segment. */
+static void a_journal_that_stays_long_is_not_used(void) {
+  states s = states_make(1024);
+  unsigned char junk[9000];
+  rig *r = rig_open(1024, &s.state[1]);
+  sql_noise(5, junk, sizeof junk);
+  fake_io_put(journal_path, junk, sizeof junk);
+  fake.mapped = true;
+  CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_IOERR_TRUNCATE);
+  fake.mapped = false;
+  CHECK_EQ(write_batch(r, &s.state[1], &s.state[2], 1), 0);
+  /* The next one is shorter. */
+  avfs_page_table t;
+  avfs_page_table_init(&t);
+  t.size = s.state[2].n;
+  avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n};
+  fake.mapped = true;
+  avfs_batch_start(&r->b, &input, 1024);
+  CHECK_EQ(run_once(r), SQLITE_IOERR_TRUNCATE);
+  avfs_batch_start(&r->b, NULL, 1024);
+  CHECK_EQ(run_once(r), SQLITE_IOERR_TRUNCATE);   /* nor the second time */
+  fake.mapped = false;
+  avfs_batch_start(&r->b, NULL, 1024);
+  CHECK_EQ(run_once(r), SQLITE_OK);
+  CHECK(!avfs_batch_is_open(&r->b));
+  pages_free(&t, 1024);
+  rig_close(r);
+  states_free(&s);
+}
+
 static void a_super_journals_name_ends_the_journal(void) {
   static const char super[] = "C:\\some\\where-mj01234A9BC";
   states s = states_make(1024);
@@ -612,6 +665,25 @@ static void undo_takes_the_file_back(void) {
     rig_close(r);
     states_free(&s);
   }
+}
+
+/* A journal of the same length as this one would end in the name again. */
+static void undo_takes_the_super_journals_name_away(void) {
+  states s = states_make(1024);
+  rig *r = rig_open(1024, &s.state[1]);
+  avfs_page_table t;
+  begin_judging(&s.state[1], &s.state[2]);
+  pages_between(&t, &s.state[1], &s.state[2], 1024, 0, 1);
+  avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n, .more = 1, .super = "C:\\a-mj0"};
+  CHECK_EQ(run_to_the_end(r, &input), 0);
+  judge.super = judge.undoing = true;
+  fake.complete_at_once = true;
+  CHECK_EQ(avfs_batch_undo(&r->b), SQLITE_OK);
+  check_undone(&s.state[1]);
+  CHECK_EQ(judge.journal->durable.n, 0);
+  pages_free(&t, 1024);
+  rig_close(r);
+  states_free(&s);
 }
 
 /* A segment that failed at any call is undone as well. */
@@ -785,12 +857,15 @@ void suite_batch(void) {
   ADD_TEST(suite, segments_are_in_their_order_too);
   ADD_TEST(suite, a_page_of_two_segments_has_one_record);
   ADD_TEST(suite, a_journal_that_was_found_is_cut_and_flushed_first);
+  ADD_TEST(suite, a_cut_that_was_not_flushed_is_flushed_later);
+  ADD_TEST(suite, a_journal_that_stays_long_is_not_used);
   ADD_TEST(suite, a_super_journals_name_ends_the_journal);
   ADD_TEST(suite, any_call_may_fail_once);
   ADD_TEST(suite, any_call_may_fail_once_in_segments);
   ADD_TEST(suite, any_call_may_fail_for_a_while);
   ADD_TEST(suite, another_thread_goes_on_from_any_call);
   ADD_TEST(suite, undo_takes_the_file_back);
+  ADD_TEST(suite, undo_takes_the_super_journals_name_away);
   ADD_TEST(suite, a_failed_segment_can_be_undone);
   ADD_TEST(suite, a_power_cut_leaves_before_or_after);
   ADD_TEST(suite, a_power_cut_between_segments_leaves_before);

@@ -581,6 +581,9 @@ static void open_program(program *p) {
       rc = exec(p, sql);
       if (rc != SQLITE_OK) sleep_ms(20);
       if (tries % 20 == 19) end_others(p), sim_heal();
+      /* Stock SQLite would not get in either: a stock connection that failed to end its journal
+       * keeps it open, and nobody else can delete it. */
+      if (tries == 79) close_stock(p);
     }
     if (rc != SQLITE_OK) sim_fail("%s cannot attach %s: %s", p->name, sim_names[d], sqlite3_errmsg(p->db));
     configure(p, d, mode, synchronous);

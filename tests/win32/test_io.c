@@ -156,6 +156,78 @@ static void operations_that_are_alone_follow_each_other(void) {
   io->close(f);
 }
 
+/* A pipe has nothing to read until somebody writes, so the read is waited for. */
+static void begin_read(avfs_op *op) {
+  op->done = op_done;
+  io->read(op);
+}
+
+static void an_operation_that_is_alone_is_waited_for(void) {
+  enum { ROUNDS = 50 };
+  char path[80];
+  unsigned char sent[40], got[64];
+  avfs_file *f = NULL;
+  snprintf(path, sizeof path, "\\\\.\\pipe\\asyncvfs-test-%lu", (unsigned long)GetCurrentProcessId());
+  HANDLE pipe = CreateNamedPipeA(path, PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE | PIPE_WAIT, 1, 4096, 4096, 0, NULL);
+  CHECK(pipe != INVALID_HANDLE_VALUE);
+  CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
+  if (f == NULL) return;
+  sql_noise(9, sent, sizeof sent);
+  for (int i = 0; i <= ROUNDS; i++) {
+    DWORD written = 0;
+    waited w;
+    memset(&w, 0, sizeof w);
+    w.event = CreateEventA(NULL, TRUE, FALSE, NULL);
+    w.op = (avfs_op){.file = f, .data = got, .bytes = sizeof got, .alone = 1, .done = begin_read};
+    io->post(&w.op);   /* so a thread of the pool reads */
+    if (i < ROUNDS) {
+      CHECK(WriteFile(pipe, sent, sizeof sent, &written, NULL));
+      CHECK_EQ(end(&w), SQLITE_OK);
+      CHECK_EQ(w.op.transferred, sizeof sent);
+      CHECK_MEM_EQ(got, sent, sizeof sent);
+    } else {   /* nobody writes any more */
+      CloseHandle(pipe);
+      CHECK_EQ(end(&w), SQLITE_IOERR_READ);
+      CHECK_EQ(w.op.os_error, ERROR_BROKEN_PIPE);
+      CHECK_EQ(w.op.transferred, 0);
+    }
+  }
+  io->close(f);
+}
+
+/* When an operation is over, its memory is the caller's again, at once: maybe before the
+ * call that started it has returned. */
+static volatile LONG given_back;
+
+static void op_is_reused(avfs_op *op) {
+  op->file = NULL;
+  op->alone = 1;
+  memset(op->os, 0xff, sizeof op->os);
+  InterlockedIncrement(&given_back);
+}
+
+static void what_is_over_is_not_touched(void) {
+  enum { N = 3000 };
+  static avfs_op op[N];
+  static unsigned char bytes[64];
+  avfs_file *f = open_new(scratch_path("reused.bin"));
+  waited last;
+  if (f == NULL) return;
+  given_back = 0;
+  for (int i = 0; i < N; i++) {
+    op[i] = (avfs_op){.file = f, .data = bytes, .bytes = sizeof bytes, .done = op_is_reused};
+    io->write(&op[i]);
+  }
+  while (given_back < N) {   /* those before it in the port are taken, not all done */
+    begin(&last, io->post, NULL, NULL, 0, 0);
+    (void)end(&last);
+  }
+  begin(&last, io->post, NULL, NULL, 0, 0);
+  (void)end(&last);
+  CHECK_EQ(given_back, N);
+  io->close(f);
+}
+
 static void many_operations_in_flight_each_end_once(void) {
   enum { N = 200, BYTES = 4096 };
   static unsigned char bytes[N][BYTES], got[N][BYTES];
@@ -440,6 +512,8 @@ void suite_io(void) {
   ADD_TEST(suite, a_read_past_the_end_transfers_fewer_bytes);
   ADD_TEST(suite, an_operation_that_is_alone_transfers_the_same);
   ADD_TEST(suite, operations_that_are_alone_follow_each_other);
+  ADD_TEST(suite, an_operation_that_is_alone_is_waited_for);
+  ADD_TEST(suite, what_is_over_is_not_touched);
   ADD_TEST(suite, many_operations_in_flight_each_end_once);
   ADD_TEST(suite, an_operation_that_cannot_start_reports_by_done);
   ADD_TEST(suite, a_write_to_a_locked_range_fails_by_done);
