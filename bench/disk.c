@@ -35,15 +35,9 @@ static const contestant lanes[CONTESTANTS] = {
 typedef struct crowd {
   uint32_t connections;
   uint32_t retry_ms; /* of the busy handler */
-  const char *handler;
 } crowd;
 
-static const crowd crowds[] = {
-    {1, SQLITES_OWN, "SQLite's"},
-    {4, SQLITES_OWN, "SQLite's"},
-    {16, SQLITES_OWN, "SQLite's"},
-    {16, 0, "at once"},
-};
+static const crowd crowds[] = {{1, SQLITES_OWN}, {4, SQLITES_OWN}, {16, SQLITES_OWN}, {16, 0}};
 
 enum { ALONE, FEW, MANY, MANY_AT_ONCE };
 
@@ -161,10 +155,18 @@ static turn medians(const turn *turns, uint32_t n) {
   return t;
 }
 
+/* May use b. */
+static const char *handler_name(const crowd *c, char *b, size_t n) {
+  if (c->retry_ms == SQLITES_OWN) return "SQLite's";
+  if (c->retry_ms == 0) return "at once";
+  snprintf(b, n, "%u ms", (unsigned)c->retry_ms);
+  return b;
+}
+
 static void print_row(const crowd *c, const char *name, const turn *t, const turn *all) {
   char b[5][32];
-  printf("%11u  %-8s  %-21s %10s %9s %9s %9s", (unsigned)c->connections, c->handler, name,
-         grouped(t->per_s, b[0], 32),
+  printf("%11u  %-8s  %-21s %10s %9s %9s %9s", (unsigned)c->connections,
+         handler_name(c, b[4], 32), name, grouped(t->per_s, b[0], 32),
          times(t->per_s, all[DELETE_FULL].per_s, b[1], 32),
          times(t->per_s, all[PERSIST_FULL].per_s, b[2], 32), times(t->fairness, 1, b[3], 32));
   if (!isnan(t->per_flush)) printf("  %.2f commits a flush", t->per_flush);
@@ -187,10 +189,8 @@ int disk_mode(const options *o) {
          "/FULL", "/FULL", "/ most");
   for (size_t k = 0; k < COUNTS; k++) {
     crowd all = crowds[k];
-    if (o->retry_ms != SQLITES_OWN && k != MANY_AT_ONCE) {
-      all.retry_ms = o->retry_ms;
-      all.handler = "--retry";
-    }
+    char handler[32];
+    if (all.retry_ms == SQLITES_OWN) all.retry_ms = o->retry_ms;
     for (int i = 0; i < CONTESTANTS; i++) middle[k][i] = (turn){NAN, NAN, NAN};
     for (uint32_t round = 0; round < o->rounds; round++) {
       for (int i = 0; i < CONTESTANTS; i++) {
@@ -199,8 +199,8 @@ int disk_mode(const options *o) {
         *t = run_turn(&lanes[i], o, &all);
         fprintf(stderr,
                 "round %u/%u  %2u connections  %-8s  %-21s %8.1f commits/s, least/most %.2f\n",
-                (unsigned)round + 1, (unsigned)o->rounds, (unsigned)all.connections, all.handler,
-                lanes[i].name, t->per_s, t->fairness);
+                (unsigned)round + 1, (unsigned)o->rounds, (unsigned)all.connections,
+                handler_name(&all, handler, sizeof handler), lanes[i].name, t->per_s, t->fairness);
         middle[k][i] = medians(turns[k][i], round + 1);
       }
     }

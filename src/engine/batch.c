@@ -90,14 +90,20 @@ static int small_buffer(avfs_batch *b, uint32_t n) {
   return b->small == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-/* Starts writing n bytes of b->small to the journal. */
-static int write_small(avfs_batch *b, uint32_t n, uint64_t offset) {
-  b->op.file = b->journal;
-  b->op.data = b->small;
+/* Nothing else is in flight when this is. */
+static void prepare_op(avfs_batch *b, avfs_file *f, void *p, uint32_t n, uint64_t offset,
+                       void (*done)(avfs_op *op)) {
+  b->op.file = f;
+  b->op.data = p;
   b->op.bytes = n;
   b->op.offset = offset;
   b->op.alone = 1;
-  b->op.done = op_done;
+  b->op.done = done;
+}
+
+/* Starts writing n bytes of b->small to the journal. */
+static int write_small(avfs_batch *b, uint32_t n, uint64_t offset) {
+  prepare_op(b, b->journal, b->small, n, offset, op_done);
   b->step = AVFS_STEP_IN_FLIGHT;
   b->counters.journal_bytes += n;
   b->io->write(&b->op);
@@ -486,12 +492,7 @@ static void undo_done(avfs_op *op) {
  * file is too short. */
 static int transfer(avfs_batch *b, void (*how)(avfs_op *), avfs_file *f, void *p, uint32_t n,
                     uint64_t offset) {
-  b->op.file = f;
-  b->op.data = p;
-  b->op.bytes = n;
-  b->op.offset = offset;
-  b->op.alone = 1;
-  b->op.done = undo_done;
+  prepare_op(b, f, p, n, offset, undo_done);
   avfs_lock_enter(&b->lock);
   b->undo_op_done = 0;
   avfs_lock_leave(&b->lock);

@@ -172,25 +172,19 @@ static start op_begin(avfs_op *op, int failed_rc) {
   return s;
 }
 
-static void wait_alone(avfs_op *op, const start *s, DWORD error) {
-  DWORD bytes = (DWORD)s->ov->InternalHigh;
-  if (error == ERROR_IO_PENDING) {
+/* What the port will not tell is told here: what took place at once, and what Windows refused
+ * to start. */
+static void op_started(avfs_op *op, const start *s, BOOL ok) {
+  DWORD bytes = 0, error = ok ? 0 : GetLastError();
+  if (ok) {
+    if (!s->quiet && !s->alone) return;
+    bytes = (DWORD)s->ov->InternalHigh;
+  } else if (error == ERROR_IO_PENDING) {
+    if (!s->alone) return;
     s->ov->hEvent = op->file->event;
     error = GetOverlappedResult(op->file->handle, s->ov, &bytes, TRUE) ? 0 : GetLastError();
   }
-  avfs_port_ended(op, error == 0 ? bytes : 0, error);
-}
-
-/* An operation that Windows refused to start completes as all others do. */
-static void op_started(avfs_op *op, const start *s, BOOL ok) {
-  DWORD error = ok ? 0 : GetLastError();
-  if (s->alone) wait_alone(op, s, error);
-  else if (ok && s->quiet) avfs_port_ended(op, (uint32_t)s->ov->InternalHigh, 0);
-  else if (!ok && error != ERROR_IO_PENDING) {
-    const avfs_overlapped *o = (const avfs_overlapped *)op->os;
-    avfs_port_post(op, error == ERROR_HANDLE_EOF ? SQLITE_OK : avfs_code_of_win32(error, o->failed_rc),
-                   error == ERROR_HANDLE_EOF ? 0 : error);
-  }
+  avfs_port_ended(op, bytes, error);
 }
 
 static void file_read(avfs_op *op) {

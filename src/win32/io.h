@@ -88,8 +88,8 @@ struct avfs_io {
   void (*post)(avfs_op *op);
   /* For the pool's threads: the next completed operation, whose `done` the caller
    * is to call. ready: one that was over when the call of a thread of the pool that
-   * started it returned, or NULL; costs no system call. wait: NULL when timeout_ms has passed without
-   * one; a thread that waits has emptied ready before. */
+   * started it returned, or NULL; costs no system call. wait: NULL when timeout_ms has
+   * passed without one; a thread that waits has emptied ready before. */
   avfs_op *(*ready)(void);
   avfs_op *(*wait)(uint32_t timeout_ms);
 

@@ -71,27 +71,36 @@ static void set_result(avfs_op *op, uint32_t bytes, uint32_t os_error) {
   }
 }
 
-int avfs_port_in_pool(void) {
+/* With list_lock. */
+static int in_pool(void) {
   DWORD thread = GetCurrentThreadId();
-  int i = 0;
+  int i;
+  for (i = 0; i < MOST_THREADS && pool[i] != 0; i++) {
+    if (pool[i] == thread) return !exiting;
+  }
+  return 0;
+}
+
+int avfs_port_in_pool(void) {
+  int in;
   avfs_lock_enter(&list_lock);
-  while (i < MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
-  i = i < MOST_THREADS && pool[i] != 0 && !exiting;
+  in = in_pool();
   avfs_lock_leave(&list_lock);
-  return i;
+  return in;
 }
 
 void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error) {
+  int listed;
   set_result(op, bytes, os_error);
-  if (!avfs_port_in_pool()) {
-    post_packet(op);
-    return;
-  }
   avfs_lock_enter(&list_lock);
-  overlapped_of(op)->next = NULL;
-  *ready_end = op;
-  ready_end = &overlapped_of(op)->next;
+  listed = in_pool();
+  if (listed) {
+    overlapped_of(op)->next = NULL;
+    *ready_end = op;
+    ready_end = &overlapped_of(op)->next;
+  }
   avfs_lock_leave(&list_lock);
+  if (!listed) post_packet(op);
 }
 
 avfs_op *avfs_port_ready(void) {

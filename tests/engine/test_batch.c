@@ -452,12 +452,20 @@ static void a_page_of_two_segments_has_one_record(void) {
   states_free(&s);
 }
 
-static void a_journal_that_was_found_is_cut_and_flushed_first(void) {
-  states s = states_make(1024);
-  unsigned char junk[9000];
-  rig *r = rig_open(1024, &s.state[1]);
+enum { FOUND_BYTES = 9000 };
+
+/* Beside the database there is a journal already. */
+static rig *rig_open_with_journal(uint32_t unit, const fake_bytes *state) {
+  unsigned char junk[FOUND_BYTES];
+  rig *r = rig_open(unit, state);
   sql_noise(5, junk, sizeof junk);
   fake_io_put(journal_path, junk, sizeof junk);
+  return r;
+}
+
+static void a_journal_that_was_found_is_cut_and_flushed_first(void) {
+  states s = states_make(1024);
+  rig *r = rig_open_with_journal(1024, &s.state[1]);
   CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_OK);
   CHECK_EQ(judge.journal->durable.n, 0);
   CHECK(judge.journal->pending == NULL);
@@ -473,14 +481,11 @@ static void a_journal_that_was_found_is_cut_and_flushed_first(void) {
  * bytes then. */
 static void a_cut_that_was_not_flushed_is_flushed_later(void) {
   states s = states_make(1024);
-  unsigned char junk[9000];
-  rig *r = rig_open(1024, &s.state[1]);
-  sql_noise(5, junk, sizeof junk);
-  fake_io_put(journal_path, junk, sizeof junk);
+  rig *r = rig_open_with_journal(1024, &s.state[1]);
   fake.fail_from = 5;   /* open, size, resize, size, flush */
   fake.fail_count = 1;
   CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_IOERR_FSYNC);
-  CHECK_EQ(judge.journal->durable.n, sizeof junk);
+  CHECK_EQ(judge.journal->durable.n, FOUND_BYTES);
   fake.fail_count = 0;
   CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_OK);
   CHECK_EQ(judge.journal->durable.n, 0);
@@ -494,10 +499,7 @@ static void a_cut_that_was_not_flushed_is_flushed_later(void) {
  * says OK. What stands behind the new end could be taken for a segment. */
 static void a_journal_that_stays_long_is_not_used(void) {
   states s = states_make(1024);
-  unsigned char junk[9000];
-  rig *r = rig_open(1024, &s.state[1]);
-  sql_noise(5, junk, sizeof junk);
-  fake_io_put(journal_path, junk, sizeof junk);
+  rig *r = rig_open_with_journal(1024, &s.state[1]);
   fake.mapped = true;
   CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_IOERR_TRUNCATE);
   fake.mapped = false;
@@ -521,17 +523,24 @@ static void a_journal_that_stays_long_is_not_used(void) {
   states_free(&s);
 }
 
+/* One database's part of a transaction over several, up to the decision. */
+static void write_with_super(rig *r, const fake_bytes *before, const fake_bytes *after,
+                             const char *super) {
+  avfs_page_table t;
+  begin_judging(before, after);
+  pages_between(&t, before, after, r->unit, 0, 1);
+  avfs_batch_input input = {.pages = &t, .file_bytes = after->n, .more = 1, .super = super};
+  CHECK_EQ(run_to_the_end(r, &input), 0);
+  judge.super = true;
+  pages_free(&t, r->unit);
+}
+
 static void a_super_journals_name_ends_the_journal(void) {
   static const char super[] = "C:\\some\\where-mj01234A9BC";
   states s = states_make(1024);
   rig *r = rig_open(1024, &s.state[1]);
   avfs_page_table t;
-  begin_judging(&s.state[1], &s.state[2]);
-  pages_between(&t, &s.state[1], &s.state[2], 1024, 0, 1);
-  avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n, .more = 1,
-                            .super = super};
-  CHECK_EQ(run_to_the_end(r, &input), 0);
-  judge.super = true;
+  write_with_super(r, &s.state[1], &s.state[2], super);
   CHECK(avfs_batch_is_open(&r->b));
   CHECK(judge.journal->pending == NULL && judge.db->pending == NULL);   /* all is flushed */
   CHECK(is_durable(&judge.after));
@@ -542,7 +551,6 @@ static void a_super_journals_name_ends_the_journal(void) {
     CHECK_EQ(get4(j->p + j->n - 16), n);
     CHECK_MEM_EQ(j->p + j->n - 16 - n, super, n);
   }
-  pages_free(&t, 1024);
   /* The transaction's end, with nothing more to write. */
   pages_between(&t, &s.state[2], &s.state[2], 1024, 1, 2);
   avfs_batch_input end = {.pages = &t, .file_bytes = s.state[2].n};
@@ -671,17 +679,12 @@ static void undo_takes_the_file_back(void) {
 static void undo_takes_the_super_journals_name_away(void) {
   states s = states_make(1024);
   rig *r = rig_open(1024, &s.state[1]);
-  avfs_page_table t;
-  begin_judging(&s.state[1], &s.state[2]);
-  pages_between(&t, &s.state[1], &s.state[2], 1024, 0, 1);
-  avfs_batch_input input = {.pages = &t, .file_bytes = s.state[2].n, .more = 1, .super = "C:\\a-mj0"};
-  CHECK_EQ(run_to_the_end(r, &input), 0);
-  judge.super = judge.undoing = true;
+  write_with_super(r, &s.state[1], &s.state[2], "C:\\a-mj0");
+  judge.undoing = true;
   fake.complete_at_once = true;
   CHECK_EQ(avfs_batch_undo(&r->b), SQLITE_OK);
   check_undone(&s.state[1]);
   CHECK_EQ(judge.journal->durable.n, 0);
-  pages_free(&t, 1024);
   rig_close(r);
   states_free(&s);
 }
