@@ -127,8 +127,8 @@ typedef struct asyncvfs_error {
  * commits the application hears on the closing thread, before sqlite3_close returns. That
  * may be while the other thread still tells of a failure before it: what the callback
  * changes needs a lock.
- * When asyncvfs_on_error returns, the callback it replaced is not running (unless it is
- * the caller) and is not called any more. SQLITE_NOMEM: no thread could be had. */
+ * When asyncvfs_on_error returns, the callback it replaced is not running (unless it was
+ * called from within a callback) and is not called any more. SQLITE_NOMEM: no thread could be had. */
 typedef void(ASYNCVFS_CALL *asyncvfs_error_callback)(void *arg, const asyncvfs_error *error);
 int ASYNCVFS_CALL asyncvfs_on_error(asyncvfs_error_callback callback, void *arg);
 

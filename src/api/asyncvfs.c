@@ -78,8 +78,10 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
 /* ---- tickets ------------------------------------------------------------------- */
 
 int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
-  const avfs_main_file *m = avfs_main_file_of(db, schema);
+  const avfs_main_file *m;
   avfs_store *s;
+  if (db == NULL || ticket_out == NULL) return SQLITE_MISUSE;
+  m = avfs_main_file_of(db, schema);
   *ticket_out = 0;   /* waits for nothing */
   if (m == NULL) return SQLITE_NOTFOUND;
   s = m->conn.store;
@@ -93,7 +95,7 @@ int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ti
 int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
                                       asyncvfs_durable_callback callback, void *arg) {
   const avfs_main_file *m = avfs_main_file_of(db, schema);
-  if (callback == NULL) return SQLITE_MISUSE;
+  if (db == NULL || callback == NULL) return SQLITE_MISUSE;
   if (m == NULL) return SQLITE_NOTFOUND;
   return avfs_call_when_durable(m->conn.store, callback, arg);
 }

@@ -465,7 +465,7 @@ int avfs_batch_run(avfs_batch *b) {
     if (rc != SQLITE_OK) {
       b->rc = rc;
       if (b->os_error == 0 && b->step == AVFS_STEP_DONE) b->os_error = b->op.os_error;
-      if (b->os_error == 0) b->os_error = b->io->os_error();
+      if (b->os_error == 0 && rc != SQLITE_NOMEM) b->os_error = b->io->os_error();
       b->state = state_again(b);
       b->step = AVFS_STEP_NEW;
       return 1;

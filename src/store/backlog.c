@@ -291,6 +291,7 @@ static void ignore_resume(avfs_batch *b) { (void)b; }
  * journal's handle, which may be gone. */
 void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   avfs_op *op;
+  if (s->closing == AVFS_CLOSING_OVER) return;   /* its files may be closed */
   if (avfs_backlog_is_empty(s)) {
     if (!avfs_batch_is_open(&s->batch) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
     return;
@@ -356,8 +357,8 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
   int has_handler = c != NULL && c->busy_handler != NULL, calls = 0, rc = disk_error(s);
   if (rc != SQLITE_OK || !is_full(s)) return rc;
   s->stalls++;
-  if (setting(s, AVFS_ON_FULL) == AVFS_ON_FULL_BUSY) return SQLITE_BUSY;
-  until = s->io->now_ns() + setting(s, AVFS_FULL_TIMEOUT_MS) * ms;
+  if (c != NULL && setting(s, AVFS_ON_FULL) == AVFS_ON_FULL_BUSY) return SQLITE_BUSY;
+  until = c != NULL ? s->io->now_ns() + setting(s, AVFS_FULL_TIMEOUT_MS) * ms : AVFS_NEVER;
   want(s, s->commit_seq);
   while (is_full(s)) {
     if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
@@ -368,13 +369,13 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
       else if (calls > 0) return SQLITE_BUSY;
       else has_handler = 0;   /* there is none: full_timeout_ms alone counts */
     } else {
-      avfs_store_wait(s, (uint32_t)((until - now + ms - 1) / ms));
+      avfs_store_wait(s, until == AVFS_NEVER ? AVFS_FOREVER : (uint32_t)((until - now + ms - 1) / ms));
     }
   }
   return SQLITE_OK;
 }
 
-int avfs_backlog_check_room(avfs_store *s) { return is_full(s) ? disk_error(s) : SQLITE_OK; }
+int avfs_backlog_check_room(avfs_store *s) { return disk_error(s); }
 
 /* With the registry locked. The store stays: the thread's own connection has it open. */
 static void find_waiting(avfs_store *s, void *arg) {
@@ -416,7 +417,9 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
   while (s->durable_seq < seq) {
     uint32_t wait_ms = AVFS_FOREVER;
     int failing = s->run == AVFS_RUN_BACKOFF;
-    if (until == AVFS_NEVER) {
+    if (s->closing == AVFS_CLOSING_OVER) {
+      rc = s->error_rc;
+    } else if (until == AVFS_NEVER) {
       if (failing && s->failures >= PATIENCE) rc = s->error_rc;
     } else {
       now = s->io->now_ns();

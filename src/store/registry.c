@@ -4,6 +4,12 @@
  * A journal's or WAL's name belongs to the store that has a connection with the
  * database's name, as SQLite spelled it.
  *
+ * A store stays in it until it is taken down, so that no second one comes up for its file,
+ * and tickets, flushes and the process's exit find it till then:
+ *
+ *   add ---> open ---- leave: the last connection ----> leaving ---- remove ---> gone
+ *             ^ find: a further connection                 who opens the file waits
+ *
  * Of stores that were closed with commits not on disk it keeps a record, for tickets.
  *
  * Lock: registry.lock, the outermost; the stores' own locks are taken inside it.
@@ -18,6 +24,7 @@ enum { CHAINS = 64 };
 
 static struct registry {
   avfs_lock lock;
+  avfs_cond changed;   /* a store is gone */
   avfs_store *stores AVFS_GUARDED_BY(avfs_registry_role);
   avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
   uint32_t last_id AVFS_GUARDED_BY(avfs_registry_role);
@@ -25,6 +32,7 @@ static struct registry {
 } registry;
 
 AVFS_LOCK_FUNCTIONS(registry, struct registry, avfs_registry_role)
+AVFS_COND_FUNCTIONS(registry, struct registry, avfs_registry_role)
 
 /* Of the length and the last eight bytes: names differ there, and SQLite asks for a
  * name several times in each transaction. */
@@ -71,10 +79,17 @@ uint32_t avfs_registry_last_id(void) {
 }
 
 static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(avfs_registry_role) {
-  avfs_store *s = registry.stores;
-  while (s != NULL && memcmp(&s->identity, id, sizeof *id) != 0) s = s->next;
-  if (s != NULL) s->refs++;
-  return s;
+  for (;;) {
+    avfs_store *s = registry.stores;
+    while (s != NULL && memcmp(&s->identity, id, sizeof *id) != 0) s = s->next;
+    if (s == NULL) return NULL;
+    if (!s->leaving) {
+      s->conns++;
+      s->refs++;
+      return s;
+    }
+    registry_wait(&registry, AVFS_FOREVER);
+  }
 }
 
 avfs_store *avfs_registry_find(const avfs_identity *id) {
@@ -90,7 +105,7 @@ avfs_store *avfs_registry_add(avfs_store *s) {
   registry_enter(&registry);
   other = find(&s->identity);
   if (other == NULL) {
-    s->refs = 1;
+    s->conns = s->refs = 1;
     s->next = registry.stores;
     registry.stores = s;
     other = s;
@@ -107,20 +122,32 @@ avfs_store *avfs_registry_retain(avfs_store *s) {
 int avfs_registry_is_last(const avfs_store *s) {
   int last;
   registry_enter(&registry);
-  last = s->refs == 1;
+  last = s->conns == 1;
   registry_leave(&registry);
   return last;
+}
+
+int avfs_registry_leave(avfs_store *s) {
+  int last;
+  registry_enter(&registry);
+  last = s->leaving = --s->conns == 0;
+  registry_leave(&registry);
+  return last;
+}
+
+void avfs_registry_remove(avfs_store *s) {
+  avfs_store **at = &registry.stores;
+  registry_enter(&registry);
+  while (*at != s) at = &(*at)->next;
+  *at = s->next;
+  registry_wake(&registry);
+  registry_leave(&registry);
 }
 
 int avfs_registry_release(avfs_store *s) {
   int last;
   registry_enter(&registry);
   last = --s->refs == 0;
-  if (last) {
-    avfs_store **at = &registry.stores;
-    while (*at != s) at = &(*at)->next;
-    *at = s->next;
-  }
   registry_leave(&registry);
   return last;
 }

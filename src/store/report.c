@@ -1,8 +1,8 @@
 /* report.c: see report.h.
  *
  * Calling back. A call in progress stands in `calls`, with the hook's generation, so
- * that who replaces the hook can wait for the calls of the one before to end; but not
- * for one that is further up on its own stack.
+ * that who replaces the hook can wait for the calls of the one before to end; unless
+ * a call is further up on its own stack.
  */
 #include "store/report.h"
 
@@ -73,11 +73,16 @@ static void call_hook(const asyncvfs_error *e) {
   report_leave(&report);
 }
 
-/* Another thread is still in a call of a hook before this generation. */
-static int is_called(uint64_t generation) AVFS_REQUIRES(avfs_report_role) {
-  const call *c = report.calls;
-  while (c != NULL && (c->generation >= generation || c->thread == avfs_thread_id())) c = c->next;
-  return c != NULL;
+/* A call of a hook before this generation is to be waited for. Not by one who is in a call
+ * itself: the other one may do the same. */
+static int is_awaited(uint64_t generation) AVFS_REQUIRES(avfs_report_role) {
+  const call *c;
+  int older = 0;
+  for (c = report.calls; c != NULL; c = c->next) {
+    if (c->thread == avfs_thread_id()) return 0;
+    if (c->generation < generation) older = 1;
+  }
+  return older;
 }
 
 int avfs_report_to(asyncvfs_error_callback callback, void *arg) {
@@ -88,7 +93,7 @@ int avfs_report_to(asyncvfs_error_callback callback, void *arg) {
   report.callback = callback;
   report.arg = arg;
   generation = ++report.generation;
-  while (is_called(generation)) report_wait(&report, AVFS_FOREVER);
+  while (is_awaited(generation)) report_wait(&report, AVFS_FOREVER);
   report_leave(&report);
   return SQLITE_OK;
 }
@@ -136,7 +141,7 @@ static const char *file_name(const char *path) {
 
 static void write_message(char *message, const asyncvfs_error *e) {
   const char *text = avfs_os_error_text(e->os_error), *name = file_name(e->path);
-  if (text == NULL) text = "I/O error";
+  if (text == NULL) text = (e->code & 0xff) == SQLITE_NOMEM ? "out of memory" : "I/O error";
   if (e->lost > 0) {
     sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) %s is closed: %s; %lld commits are "
                      "not on disk and are lost", code_name(e->code), e->os_error, name, text,

@@ -3,9 +3,14 @@
  *   open:  the parent file is open already. Open the engine's handle, ask which
  *          file it is, find its store or make one.
  *   close: the last connection waits until all is on the disk and the OS lock is
- *          given back, while the store can still be found: one who opens the file
- *          meanwhile joins it. Then the reference goes; if it was the last, the
- *          store is taken down. When this returns the file can be deleted.
+ *          given back, while one who opens the file can still join. Then it takes the store
+ *          down, whoever else waits for its commits: they are woken and hear what became
+ *          of those. When this returns the file can be deleted. The memory goes with the
+ *          last reference.
+ *
+ *   open --drain--> leaving --drain, mostly nothing--> LAST --no batch runs--> OVER
+ *     ^ a connection joins                               files closed, loss recorded,
+ *     `------ (registry.c)                               removed, application told
  */
 #include <assert.h>
 #include <string.h>
@@ -32,9 +37,10 @@ static char *concat(const char *a, const char *b) {
 /* The batch asks to go on: from its done(), so this thread looks at tasks next. */
 static void resume(avfs_batch *b) { avfs_task_continue(&((avfs_store *)b->owner)->task); }
 
-static void free_store(avfs_store *s) {
-  if (s == NULL) return;
-  avfs_store_enter(s);   /* nobody else is left; for the analysis */
+/* Closes its files and frees what is in it. Who still waits looks at the numbers of its
+ * commits alone. */
+static void close_store(avfs_store *s) {
+  avfs_store_enter(s);
   avfs_page_table_free(&s->committed, &s->pool);
   avfs_page_table_free(&s->draining, &s->pool);
   avfs_page_pool_trim(&s->pool, 0);
@@ -48,9 +54,12 @@ static void free_store(avfs_store *s) {
   avfs_batch_trim(&s->batch);
   avfs_parent_file_close(s->os_file);
   if (s->db != NULL) s->io->close(s->db);
+  avfs_free(s->super);
+}
+
+static void free_store(avfs_store *s) {
   avfs_free(s->path);
   avfs_free(s->journal_path);
-  avfs_free(s->super);
   avfs_free(s->loss);
   avfs_free(s);
 }
@@ -100,6 +109,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   *store_out = s;
   return SQLITE_OK;
 fail:
+  close_store(s);
   free_store(s);
   return rc;
 }
@@ -137,6 +147,7 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
     found = avfs_registry_add(s);
     if (found != s) {   /* another thread was faster */
       avfs_task_close(&s->task);
+      close_store(s);
       free_store(s);
       s = found;
     }
@@ -164,21 +175,18 @@ void avfs_store_check(avfs_store *s) {
 }
 #endif
 
-/* Commits could not be written before the last close: says so, to all who may ask. */
-static void report_loss(avfs_store *s, int rc, uint64_t lost) AVFS_EXCLUDES(avfs_store_role) {
+/* What could not be written before the last close, for all who may ask. */
+static asyncvfs_error note_loss(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_role) {
   asyncvfs_error e = {.code = rc, .path = s->path, .os_error = s->batch.os_error};
-  avfs_store_enter(s);
-  e.batch = (long long)s->counters.batches + 1;
-  e.waiting = e.lost = (long long)lost;
+  if (avfs_backlog_is_empty(s)) return e;
   if (s->failures > 0) e.code = s->error_rc;   /* instead of "the time is up" */
+  e.batch = (long long)s->counters.batches + 1;
+  e.waiting = e.lost = (long long)(s->commit_seq - s->durable_seq);
   s->loss->id = s->id;
   s->loss->durable_seq = s->durable_seq;
-  s->loss->rc = e.code;
+  s->loss->rc = s->error_rc = e.code;   /* the latter for those who still wait */
   avfs_durable_notices_end(s, e.code);
-  avfs_store_leave(s);
-  avfs_registry_add_loss(s->loss);
-  s->loss = NULL;
-  avfs_report_error(e);
+  return e;
 }
 
 /* The time is for a disk that fails. One that works is waited for, also when it is slow or
@@ -188,8 +196,28 @@ static int drain_to_close(avfs_store *s, uint32_t timeout_ms) {
   return rc == SQLITE_BUSY ? avfs_store_drain(s, AVFS_FOREVER) : rc;
 }
 
-void avfs_store_release(avfs_store *s) {
-  uint64_t lost = 0;
+/* By the thread of the last connection. */
+static void take_down(avfs_store *s, int rc) {
+  asyncvfs_error e;
+  avfs_store_enter(s);
+  s->closing = AVFS_CLOSING_LAST;
+  while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
+  e = note_loss(s, rc);
+  s->closing = AVFS_CLOSING_OVER;
+  avfs_cond_wake_all(&s->durable);
+  avfs_store_leave(s);
+  avfs_task_close(&s->task);
+  close_store(s);
+  if (e.lost > 0) {
+    avfs_registry_add_loss(s->loss);
+    s->loss = NULL;
+  }
+  avfs_registry_remove(s);
+  /* The application may open the database again in its callback. */
+  if (e.lost > 0) avfs_report_error(e);
+}
+
+void avfs_store_close(avfs_store *s) {
   int rc = SQLITE_OK;
   uint32_t timeout_ms;
   avfs_store_enter_shared(s);
@@ -199,15 +227,14 @@ void avfs_store_release(avfs_store *s) {
                    : (uint32_t)s->settings.value[AVFS_CLOSE_TIMEOUT_MS];
   avfs_store_leave_shared(s);
   if (avfs_registry_is_last(s)) rc = drain_to_close(s, timeout_ms);
-  if (!avfs_registry_release(s)) return;
-  /* Mostly nothing is left to do. */
-  if (rc == SQLITE_OK) rc = drain_to_close(s, timeout_ms);
-  avfs_store_enter(s);
-  s->closing = AVFS_CLOSING_LAST;
-  while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
-  if (!avfs_backlog_is_empty(s)) lost = s->commit_seq - s->durable_seq;
-  avfs_store_leave(s);
-  avfs_task_close(&s->task);
-  if (lost > 0) report_loss(s, rc, lost);
-  free_store(s);
+  if (avfs_registry_leave(s)) {
+    /* Mostly nothing is left to do. */
+    if (rc == SQLITE_OK) rc = drain_to_close(s, timeout_ms);
+    take_down(s, rc);
+  }
+  avfs_store_release(s);
+}
+
+void avfs_store_release(avfs_store *s) {
+  if (avfs_registry_release(s)) free_store(s);
 }

@@ -110,6 +110,7 @@ enum avfs_run {
 enum {
   AVFS_CLOSING_NOT,
   AVFS_CLOSING_LAST,  /* no connection is left: a failure is not retried */
+  AVFS_CLOSING_OVER,  /* what is not on the disk is lost; the files may be closed */
   AVFS_CLOSING_EXIT   /* the process ends, and this is its only thread */
 };
 
@@ -132,7 +133,9 @@ struct avfs_store {
 
   /* guarded by the registry's lock */
   avfs_store *next;
-  int refs;                /* connections, and flushes in progress */
+  int conns;               /* connections: the last one takes the store down */
+  int refs;                /* they, and waits in progress: the last one frees its memory */
+  int leaving;             /* it is being taken down: who opens the file waits */
 
   avfs_lock lock;
   avfs_cond changed, durable;
@@ -209,7 +212,8 @@ struct avfs_store {
   enum avfs_through through;
   unsigned char through_header[100];   /* of page 1, as it left txn for the file... */
   int through_has_header;              /* ...if it did */
-  char *super;             /* its super-journal's name, or NULL; changed under lock */
+  char *super;             /* the super-journal that the journal on the disk names, or NULL;
+                              changed under lock */
 };
 
 AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
@@ -225,8 +229,10 @@ static inline avfs_conn *avfs_conn_of(avfs_locker *locker) {
 /* Finds or makes the store of the file that conn->parent has open. AVFS_PASS with
  * a reason when it cannot be ours. */
 int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn, const char **reason_out);
-/* Drops a reference. The last one drains: waits until all is on the disk, or reports
- * what is not. */
+/* A connection closes. The last one drains: waits until all is on the disk, or reports
+ * what is not. When it returns no file is open. */
+void avfs_store_close(avfs_store *s);
+/* Drops a reference of find_id, find_after or retain. Waits for nothing. */
 void avfs_store_release(avfs_store *s);
 
 /* Asserts what store.h says always holds, where no change is half done. Walks all
@@ -280,8 +286,9 @@ int avfs_transaction_sync(avfs_conn *conn, const char *super);
 int avfs_transaction_commit(avfs_conn *conn, int *handed_over_out);
 /* Of a writer that gives up RESERVED: what it wrote and did not commit is gone. */
 int avfs_transaction_discard(avfs_conn *conn);
-/* Writes what txn holds to the file, under a journal of the engine's. */
-int avfs_transaction_spill(avfs_conn *conn, int wait, const char *super);
+/* Writes what txn holds to the file, under a journal of the engine's. *super, by avfs_alloc, is
+ * taken over, and NULL then, once that journal begins to name it; super may be NULL. */
+int avfs_transaction_spill(avfs_conn *conn, int wait, char **super);
 
 /* ---- backlog.c ----------------------------------------------------------- */
 
@@ -292,10 +299,10 @@ uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The writer waits, before it has written anything, until what is queued is within
  * the limits. The disk's error while it fails at the limit, or for long; SQLITE_BUSY when the
  * connection's busy handler gives up or the time is up, or at once with on_full=busy.
- * c is NULL where no busy handler may be called. */
+ * c is NULL after a commit, when it is too late to refuse: as long as the disk works. */
 int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(avfs_store_role);
 /* The last moment to refuse a commit: SQLITE_OK, or the disk's error when the queue is
- * full and the disk fails. A writer that did not ask for its lock (locking_mode=EXCLUSIVE)
+ * full and the disk fails, or fails for long. A writer that did not ask for its lock (locking_mode=EXCLUSIVE)
  * has not been stopped before. */
 int avfs_backlog_check_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* A table has grown or shrunk: counts it in the process's queue. */
@@ -364,16 +371,22 @@ void avfs_registry_add_loss(avfs_loss *loss);
 /* Of a closed store: SQLITE_OK when its commit `seq` is on disk, else why not; SQLITE_MISUSE:
  * there has been none with this id. */
 int avfs_registry_loss(uint32_t id, uint64_t seq);
-/* Takes a reference to the open store of this file, if there is one. */
+/* The open store of this file, if there is one, for another connection. Waits while one is
+ * being taken down. */
 avfs_store *avfs_registry_find(const avfs_identity *id);
-/* Adds a new store with one reference, unless one for the file has come up
- * meanwhile, which it then returns with a reference taken. */
+/* Adds a new store with its first connection, unless one for the file has come up
+ * meanwhile, which it then returns as find does. */
 avfs_store *avfs_registry_add(avfs_store *s);
 /* Takes another reference to an open store; with the registry locked (visit). */
 avfs_store *avfs_registry_retain(avfs_store *s);
-/* 1 when there is only one reference, the caller's. */
+/* 1 when there is only one connection, the caller's. */
 int avfs_registry_is_last(const avfs_store *s);
-/* Drops a reference; 1 when it was the last: the store is no longer found. */
+/* A connection is gone; 1 when it was the last: the caller takes the store down, and
+ * then removes it. Its reference stays. */
+int avfs_registry_leave(avfs_store *s);
+/* The store is taken down: it is no longer found. */
+void avfs_registry_remove(avfs_store *s);
+/* Drops a reference; 1 when it was the last: the caller frees the memory. */
 int avfs_registry_release(avfs_store *s);
 /* Calls back for the store that has a connection of this path (n bytes), or for
  * all stores (NULL), with the registry locked. Returns how many there were. */

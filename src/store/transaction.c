@@ -51,7 +51,7 @@ static int may_keep_lock(const avfs_conn *c) {
 }
 
 void avfs_transaction_begin(avfs_store *s) {
-  assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT);
+  assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT && s->super == NULL);
   s->txn.size = s->committed.size;
   s->txn_limit = s->settings.value[AVFS_MAX_QUEUE_BYTES] / 2;
   s->segment_rc = SQLITE_OK;
@@ -96,9 +96,9 @@ static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_backlog_count(s);
 }
 
-int avfs_transaction_spill(avfs_conn *c, int wait, const char *super) {
+int avfs_transaction_spill(avfs_conn *c, int wait, char **super) {
   avfs_store *s = c->store;
-  avfs_batch_input input = {&s->draining, 0, 1, super};
+  avfs_batch_input input = {&s->draining, 0, 1, NULL};
   int rc = SQLITE_OK;
   avfs_store_enter(s);
   if (s->through == AVFS_THROUGH_NOT) {
@@ -110,8 +110,16 @@ int avfs_transaction_spill(avfs_conn *c, int wait, const char *super) {
   retry_segment(s);
   rc = wait_segment(s);
   if (rc != SQLITE_OK) goto done;
-  if (s->txn.count > 0 || super != NULL) {
+  /* Not before: a transaction refused till here has nothing on the disk, SQLite deletes its
+   * super-journal, and a later journal that named it would undo nothing. */
+  if (super != NULL && *super != NULL) {
+    avfs_free(s->super);
+    s->super = *super;
+    *super = NULL;
+  }
+  if (s->txn.count > 0 || (wait && s->super != NULL)) {
     move_to_draining(s);
+    input.super = wait ? s->super : NULL;
     input.file_bytes = s->txn.size;
     avfs_backlog_start(s, &input);
     avfs_store_leave(s);
@@ -127,6 +135,7 @@ done:
 
 int avfs_transaction_sync(avfs_conn *c, const char *super) {
   avfs_store *s = c->store;
+  char *copy = NULL;
   int rc;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
   if (may_keep_lock(c)) {   /* it was not stopped at RESERVED */
@@ -139,16 +148,13 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
     size_t n = strlen(super) + 1;
-    char *copy = avfs_alloc(n);
+    copy = avfs_alloc(n);
     if (copy == NULL) return SQLITE_IOERR_NOMEM;
     memcpy(copy, super, n);
-    avfs_store_enter(s);
-    avfs_free(s->super);
-    s->super = copy;
-    avfs_store_leave(s);
   }
   /* All of it is flushed here, where the commit can still be refused. */
-  rc = avfs_transaction_spill(c, 1, s->super);
+  rc = avfs_transaction_spill(c, 1, &copy);
+  avfs_free(copy);
   if (rc == SQLITE_OK && super != NULL) s->through = AVFS_THROUGH_DECIDED;
   return rc;
 }
@@ -184,19 +190,18 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   } else {
     const avfs_page *first;
     avfs_store_enter(s);
-    if (s->txn.count == 0 && s->txn.size == s->committed.size) {   /* BEGIN IMMEDIATE; COMMIT */
-      avfs_store_leave(s);
-      return SQLITE_OK;
+    /* BEGIN IMMEDIATE; COMMIT is no commit, but with durability=disk waits for those before. */
+    if (s->txn.count > 0 || s->txn.size != s->committed.size) {
+      first = avfs_page_table_find(&s->txn, 1);
+      if (first != NULL) memcpy(s->header, first->data, sizeof s->header);
+      avfs_page_table_merge(&s->committed, &s->txn, &s->txn_pool);
+      s->commit_seq++;
+      s->dirty = 1;
+      due = avfs_backlog_grew(s);
     }
-    first = avfs_page_table_find(&s->txn, 1);
-    if (first != NULL) memcpy(s->header, first->data, sizeof s->header);
-    avfs_page_table_merge(&s->committed, &s->txn, &s->txn_pool);
-    s->commit_seq++;
-    s->dirty = 1;
-    due = avfs_backlog_grew(s);
   }
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
-  if (c->durability == AVFS_DURABILITY_DISK) c->await_seq = s->commit_seq;
+  if (c->durability == AVFS_DURABILITY_DISK && s->durable_seq < s->commit_seq) c->await_seq = s->commit_seq;
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);

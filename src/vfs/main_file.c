@@ -19,7 +19,7 @@ int avfs_main_close(sqlite3_file *f) {
   if (m->conn.store != NULL) {
     if (f->pMethods == &avfs_main_methods) avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
     avfs_registry_remove_conn(&m->conn);
-    avfs_store_release(m->conn.store);
+    avfs_store_close(m->conn.store);
     m->conn.store = NULL;
   }
   rc = avfs_parent_file_close(m->conn.parent);

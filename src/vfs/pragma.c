@@ -25,6 +25,14 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
   return SQLITE_OK;
 }
 
+void avfs_set(avfs_store *s, int i, uint64_t value) {
+  avfs_store_enter(s);
+  s->settings.value[i] = value;
+  avfs_store_wake(s);   /* a writer may have room now */
+  avfs_store_leave(s);
+  avfs_store_kick(s);   /* a batch may be due earlier now */
+}
+
 static int pragma_setting(avfs_main_file *m, int i, const char *text, char **answer) {
   avfs_store *s = m->conn.store;
   uint64_t v = avfs_setting_default(i);
@@ -38,14 +46,10 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
   } else if (avfs_setting_is_process(i)) {
     if (text != NULL) avfs_setting_set_default(i, v);
   } else if (s != NULL) {
-    avfs_store_enter(s);
-    if (text != NULL) {
-      s->settings.value[i] = v;
-      avfs_store_wake(s);   /* a writer may have room now */
-    }
+    if (text != NULL) avfs_set(s, i, v);
+    avfs_store_enter_shared(s);
     v = s->settings.value[i];
-    avfs_store_leave(s);
-    if (text != NULL) avfs_store_kick(s);   /* it may be due earlier now */
+    avfs_store_leave_shared(s);
   }
   *answer = avfs_setting_format(i, v);
   return SQLITE_OK;

@@ -100,11 +100,9 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     m->base.pMethods = &avfs_passed_methods;
     return SQLITE_OK;
   }
-  avfs_store_enter(m->conn.store);
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
-    if (given[i]) m->conn.store->settings.value[i] = settings.value[i];
+    if (given[i]) avfs_set(m->conn.store, i, settings.value[i]);
   }
-  avfs_store_leave(m->conn.store);
   avfs_registry_add_conn(&m->conn);
   m->base.pMethods = &avfs_main_methods;
   return SQLITE_OK;

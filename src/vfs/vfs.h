@@ -40,6 +40,8 @@ int avfs_main_close(sqlite3_file *f);
 
 /* PRAGMA asyncvfs_x. arg is SQLite's char *[4] (SQLITE_FCNTL_PRAGMA). */
 int avfs_pragma(avfs_main_file *m, char **arg);
+/* Changes setting i of an open database; what waits by it looks again. */
+void avfs_set(avfs_store *s, int i, uint64_t value) AVFS_EXCLUDES(avfs_store_role);
 /* Reads our URI parameters of a database's name; given[i]: setting i is among them.
  * On SQLITE_ERROR a message has gone to sqlite3_log. */
 int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_SETTING_COUNT]);

@@ -183,7 +183,7 @@ static void on_durable_refuses_what_it_cannot_do(void) {
   sqlite3 *db = sql_open(scratch_path("stock.db"), SQL_STOCK_VFS);
   expect_calls(1);
   CHECK_EQ(asyncvfs_on_durable(db, "main", on_durable, NULL), SQLITE_NOTFOUND);
-  CHECK_EQ(asyncvfs_on_durable(NULL, "main", on_durable, NULL), SQLITE_NOTFOUND);
+  CHECK_EQ(asyncvfs_on_durable(NULL, "main", on_durable, NULL), SQLITE_MISUSE);
   sql_close(db);
   db = sql_open(scratch_path("app.db"), sql_vfs());
   CHECK_EQ(asyncvfs_on_durable(db, "nowhere", on_durable, NULL), SQLITE_NOTFOUND);

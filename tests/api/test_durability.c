@@ -71,6 +71,62 @@ static void ticket_stands_for_the_commits_before_it(void) {
   CHECK_EQ(asyncvfs_wait(t2, 0), SQLITE_OK);   /* closing drained it */
 }
 
+/* BEGIN IMMEDIATE; COMMIT makes no commit, but a disk commit covers those before it. */
+static void empty_disk_commit_covers_those_before_it(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; INSERT INTO t(b) VALUES(1)");
+  CHECK(sql_status(db, "durable_commits") < sql_status(db, "commits"));
+  sql_must(db, "PRAGMA asyncvfs_durability=disk; BEGIN IMMEDIATE; COMMIT");
+  CHECK_EQ(sql_status(db, "durable_commits"), sql_status(db, "commits"));
+  sql_must(db, "BEGIN IMMEDIATE; COMMIT; SELECT * FROM t");   /* nothing is left to wait for */
+  sql_close(db);
+}
+
+static void check_refused(sqlite3 *db, const char *sql, const char *message) {
+  char text[100];
+  CHECK_EQ(sql_try_text(db, sql, text, sizeof text) & 0xff, SQLITE_ERROR);
+  if (!CHECK(strstr(sqlite3_errmsg(db), message) != NULL)) harness_print("%s\n", sqlite3_errmsg(db));
+}
+
+static void sql_functions_do_what_the_c_functions_do(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  char text[100];
+  long long t = 0;
+  if (db == NULL) return;
+  CHECK_EQ(sql_try_text(db, "SELECT asyncvfs_version()", text, sizeof text), SQLITE_OK);
+  CHECK_STR_EQ(text, asyncvfs_version());
+  sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; INSERT INTO t(b) VALUES(1)");
+  CHECK_EQ(asyncvfs_ticket(db, "main", &t), SQLITE_OK);
+  CHECK_EQ(sql_int(db, "SELECT asyncvfs_ticket()"), t);
+  CHECK_EQ(asyncvfs_wait(t, 60000), SQLITE_OK);
+  CHECK_EQ(sql_int(db, "SELECT asyncvfs_wait(asyncvfs_ticket(), 0)"), 1);
+  CHECK_EQ(sql_int(db, "SELECT asyncvfs_wait(asyncvfs_ticket())"), 1);
+  check_refused(db, "SELECT asyncvfs_wait(asyncvfs_ticket() + 1, 0)", "a ticket of asyncvfs_ticket()");
+  check_refused(db, "SELECT asyncvfs_wait(asyncvfs_ticket(), -2)", "a timeout of -1 or more");
+  /* No view or trigger waits, or changes a setting. */
+  sql_must(db, "CREATE VIEW f AS SELECT asyncvfs_flush(); CREATE VIEW w AS SELECT asyncvfs_wait(0)");
+  sql_must(db, "CREATE VIEW d AS SELECT asyncvfs_default('max_lag_ms', 1)");
+  check_refused(db, "SELECT * FROM f", "unsafe use of asyncvfs_flush()");
+  check_refused(db, "SELECT * FROM w", "unsafe use of asyncvfs_wait()");
+  check_refused(db, "SELECT * FROM d", "unsafe use of asyncvfs_default()");
+  sql_close(db);
+}
+
+static void tickets_refuse_null(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  long long t = 5;
+  if (db == NULL) return;
+  CHECK_EQ(asyncvfs_ticket(NULL, "main", &t), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_ticket(db, "main", NULL), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_ticket(db, "nowhere", &t), SQLITE_NOTFOUND);
+  CHECK_EQ(t, 0);
+  sql_close(db);
+}
+
 static void ticket_of_another_vfs_is_refused(void) {
   sqlite3 *db = sql_open(scratch_path("stock.db"), SQL_STOCK_VFS);
   long long t = 0;
@@ -335,6 +391,9 @@ static void settings_refuse_what_is_out_of_range(void) {
     CHECK_EQ(sql_exec(db, sql) & 0xff, SQLITE_ERROR);
     if (!CHECK(strstr(sqlite3_errmsg(db), name) != NULL)) harness_print("%s\n", sqlite3_errmsg(db));
   }
+  check_refused(db, "PRAGMA asyncvfs_durability=os", "durability=os is not there yet: memory or disk is wanted");
+  check_refused(db, "PRAGMA asyncvfs_max_lag_ms=60001", "max_lag_ms=60001: a number from 0 to 60000 is wanted");
+  check_refused(db, "PRAGMA asyncvfs_on_full=maybe", "on_full=maybe: wait or busy is wanted");
   sql_must(db, "PRAGMA asyncvfs_on_full=BUSY; PRAGMA asyncvfs_close_timeout_ms=0");
   CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_close_timeout_ms"), 0);
   sql_close(db);
@@ -345,6 +404,9 @@ void suite_durability(void) {
   ADD_TEST(suite, disk_commit_is_durable_when_it_returns);
   ADD_TEST(suite, memory_commit_waits_only_when_asked);
   ADD_TEST(suite, ticket_stands_for_the_commits_before_it);
+  ADD_TEST(suite, empty_disk_commit_covers_those_before_it);
+  ADD_TEST(suite, sql_functions_do_what_the_c_functions_do);
+  ADD_TEST(suite, tickets_refuse_null);
   ADD_TEST(suite, ticket_of_another_vfs_is_refused);
   ADD_TEST(suite, flush_by_path_finds_the_open_database);
   ADD_TEST(suite, flush_of_all_means_all);

@@ -48,6 +48,14 @@ static int is_new_image(uint64_t hash) {
   }
 }
 
+/* Nearly full, the set would only be slow. So it begins anew, and what comes again counts
+ * again; runs that are under way may put their images into either. */
+static void limit_images(void) {
+  if (shared->image_count <= (1 << SET_BITS) / 8 * 7) return;
+  memset(shared->images, 0, sizeof shared->images);
+  shared->image_count = 0;
+}
+
 /* All of it is counters. */
 static void add_statistics(void) {
   uint64_t *to = (uint64_t *)&shared->totals;
@@ -78,9 +86,9 @@ static void tell_summary(const sim_campaign *c, double seconds, uint64_t next, u
   const sim_statistics *s = &shared->totals;
   uint32_t i;
   printf("summary: %llu distinct crash images of %llu power cuts, in %.0f s (%.0f/s): %llu with a hot "
-         "journal, %llu of recoveries cut, %llu recovered by asyncvfs too\n",
+         "journal, %llu of recoveries cut, %llu recovered by asyncvfs too (and that cut %llu times)\n",
          (num)s->images, (num)s->cuts, seconds, (double)s->images / (seconds > 0 ? seconds : 1), (num)s->hot,
-         (num)s->recovery_images, (num)s->async_images);
+         (num)s->recovery_images, (num)s->async_images, (num)s->async_cuts);
   printf("summary: opened by stock SQLite");
   for (i = 0; i < sim_stock_count; i++) {
     printf("%s %s: %llu", i == 0 ? "" : ",", sim_stocks[i]->version, (num)s->by_stock[i]);
@@ -158,8 +166,6 @@ static uint64_t finish_one(const sim_campaign *c) {
 
 static int is_enough(const sim_campaign *c, double seconds, uint64_t failures) {
   if (interrupted || (failures > 0 && !c->keep_going)) return 1;
-  /* Nearly full: more would only be slow. */
-  if (shared->image_count > (1 << SET_BITS) / 8 * 7) return 1;
   return (c->images > 0 && shared->totals.images >= c->images) || (c->seconds > 0 && seconds >= c->seconds);
 }
 
@@ -185,6 +191,7 @@ uint64_t sim_campaign_run(const sim_campaign *c) {
     }
     if (running == 0) break;
     failures += finish_one(c);
+    limit_images();
     for (i = 0, running = 0; i < most; i++) running += jobs[i].pid != 0;
     if (now() - told >= TELL_S) {
       told = now();

@@ -2,8 +2,9 @@
  * that none depends on those before it; as many at a time as there are processors.
  *
  *   seed, seed + 1, ... --> run --> statistics --------------> totals
- *                            |      hashes of its images ----> the set of all images:
- *                            |                                 what is in it counts once
+ *                            |      hashes of its images ----> the set of images: what is
+ *                            |                                 in it counts once; it holds
+ *                            |                                 14 million, then begins anew
  *                            `----> failed: its output, and how to replay it
  */
 #ifndef SIM_CAMPAIGN_H

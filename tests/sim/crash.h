@@ -54,7 +54,8 @@ typedef struct sim_statistics {
   uint64_t by_stock[SIM_STOCKS];  /* ...by this version... */
   uint64_t hot;                 /* ...with a journal that had to be rolled back... */
   uint64_t recovery_images;     /* ...from a power cut during recovery */
-  uint64_t async_images;        /* recovered by asyncvfs too */
+  uint64_t async_images;        /* recovered by asyncvfs too... */
+  uint64_t async_cuts;          /* ...power cuts meanwhile */
   uint64_t faults, foreign_commits, busy, reads, flushes, groups, exits, leaps, stalls;
 } sim_statistics;
 

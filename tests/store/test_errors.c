@@ -90,16 +90,17 @@ static void each_failure_is_told_three_ways(void) {
   scenario_check_stock(path, 1, 1);
 }
 
-static void writers_are_refused_while_a_failure_lasts(void) {
+static void writers_are_refused_when_a_failure_lasts(const char *locking_mode) {
   const char *path = scratch_path("lasting.db"), *well_path = scratch_path("well.db");
   sqlite3 *db = scenario_open_table(path, ""), *well = scenario_open_table(well_path, "");
+  EXPECT(sql_execf(db, "PRAGMA locking_mode=%s", locking_mode) == SQLITE_OK);
   disk_is_full("lasting.db", FAULTY_ALWAYS);
   EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
   wait_for_errors(1);
   EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'not judged lasting yet')") == SQLITE_OK);
   wait_for_errors(7);
   EXPECT(sql_exec(db, "INSERT INTO t VALUES(3, 'too late')") == SQLITE_FULL);
-  EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_FULL);
+  if (strcmp(locking_mode, "NORMAL") == 0) EXPECT(sql_exec(db, "BEGIN IMMEDIATE") == SQLITE_FULL);
   EXPECT(scenario_rows(db) == 2);
   EXPECT(sql_exec(well, "INSERT INTO t VALUES(1, 'x'); PRAGMA asyncvfs_flush") == SQLITE_OK);
   faulty_fail(CALL_WRITE, 0, 0, NULL);
@@ -109,6 +110,13 @@ static void writers_are_refused_while_a_failure_lasts(void) {
   EXPECT(sqlite3_close(db) == SQLITE_OK && sqlite3_close(well) == SQLITE_OK);
   scenario_check_stock(path, 3, 3);
   scenario_check_stock(well_path, 1, 1);
+}
+
+static void writers_are_refused_while_a_failure_lasts(void) {
+  writers_are_refused_when_a_failure_lasts("NORMAL");
+}
+static void commits_of_an_exclusive_connection_are_refused_while_a_failure_lasts(void) {
+  writers_are_refused_when_a_failure_lasts("EXCLUSIVE");
 }
 
 /* Commits until one is refused; returns how many were not. */
@@ -222,6 +230,64 @@ static void close_that_abandons_tells_what_is_lost(void) {
   close_tells_what_is_lost("close=abandon");
 }
 
+typedef struct waiter {
+  long long ticket;
+  int timeout_ms, rc;
+} waiter;
+
+static DWORD WINAPI wait_for_ticket(void *arg) {
+  waiter *w = arg;
+  w->rc = asyncvfs_wait(w->ticket, w->timeout_ms);
+  return 0;
+}
+
+/* The last connection closes while another thread waits for its commits: that thread's hold
+ * on the database is not the connection's. */
+static void close_takes_the_database_down_under_a_waiting_thread(void) {
+  const char *path = scratch_path("waited.db");
+  sqlite3 *db = scenario_open_table(path, "close_timeout_ms=0&max_lag_ms=60000");
+  waiter w = {0, 3600000, SQLITE_OK};
+  HANDLE thread;
+  disk_is_full("waited.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'lost')") == SQLITE_OK);
+  EXPECT(asyncvfs_ticket(db, "main", &w.ticket) == SQLITE_OK);
+  thread = CreateThread(NULL, 0, wait_for_ticket, &w, 0, NULL);
+  wait_for_errors(1);   /* nobody but that thread has asked for a batch */
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  EXPECT(heard.error[heard.errors - 1].lost == 1);
+  EXPECT(heard.thread[heard.errors - 1] == GetCurrentThreadId());
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+  EXPECT(w.rc == SQLITE_FULL);
+  EXPECT(asyncvfs_wait(w.ticket, 0) == SQLITE_FULL);
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  EXPECT(sql_delete_database(path));   /* no file is open */
+}
+
+/* A COMMIT over two databases is refused because what was committed before cannot be
+ * written. SQLite deletes its super-journal: no later journal may name that. */
+static void refused_super_journal_is_forgotten(void) {
+  const char *path = scratch_path("a.db"), *other_path = scratch_path("b.db");
+  sqlite3 *db = scenario_open_table(other_path, "");
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  db = scenario_open_table(path, "max_queue_bytes=1048576");
+  EXPECT(sql_execf(db, "ATTACH '%s' AS b", other_path) == SQLITE_OK);
+  disk_is_full("a.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'before')") == SQLITE_OK);
+  EXPECT(sql_exec(db, "BEGIN; INSERT INTO t VALUES(2, 'x'); INSERT INTO b.t VALUES(2, 'x')") == SQLITE_OK);
+  EXPECT(sql_exec(db, "COMMIT") == SQLITE_FULL);
+  if (!sqlite3_get_autocommit(db)) EXPECT(sql_exec(db, "ROLLBACK") == SQLITE_OK);
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  /* Written through, under a journal on the disk. */
+  EXPECT(sql_exec(db, "BEGIN; INSERT INTO t VALUES(3, zeroblob(2000000))") == SQLITE_OK);
+  EXPECT(sql_exec(db, "COMMIT; PRAGMA asyncvfs_flush") == SQLITE_OK);
+  EXPECT(scenario_rows(db) == 2);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 2, 2);
+  scenario_check_stock(other_path, 0, 0);
+}
+
 /* The pages were being written: the journal that was valid stays, for stock SQLite. */
 static void abandoned_batch_leaves_a_hot_journal(void) {
   const char *path = scratch_path("hot.db");
@@ -280,19 +346,49 @@ static void hook_can_take_itself_away(void) {
   EXPECT(sqlite3_close(db) == SQLITE_OK);
 }
 
+static HANDLE one_is_called, other_is_called;
+
+static void ASYNCVFS_CALL unhook_together(void *arg, const asyncvfs_error *e) {
+  (void)arg;
+  if (e->lost > 0) {
+    SetEvent(other_is_called);
+  } else if (InterlockedIncrement(&hook_calls) == 1) {
+    SetEvent(one_is_called);
+    WaitForSingleObject(other_is_called, INFINITE);
+  }
+  EXPECT(asyncvfs_on_error(NULL, NULL) == SQLITE_OK);
+}
+
+/* Of a loss the closing thread hears while the notifier's still tells of a failure. */
+static void two_hooks_can_take_themselves_away(void) {
+  sqlite3 *db = scenario_open_table(scratch_path("hooks.db"), "close_timeout_ms=0");
+  one_is_called = CreateEventA(NULL, FALSE, FALSE, NULL);
+  other_is_called = CreateEventA(NULL, FALSE, FALSE, NULL);
+  EXPECT(asyncvfs_on_error(unhook_together, NULL) == SQLITE_OK);
+  disk_is_full("hooks.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  WaitForSingleObject(one_is_called, INFINITE);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  EXPECT(asyncvfs_on_error(NULL, NULL) == SQLITE_OK);   /* no call is left */
+}
+
 /* ---- running them ----------------------------------------------------------------------- */
 
 static const scenario scenarios[] = {
     SCENARIO(each_failure_is_told_three_ways),
     SCENARIO(writers_are_refused_while_a_failure_lasts),
+    SCENARIO(commits_of_an_exclusive_connection_are_refused_while_a_failure_lasts),
     SCENARIO(full_queue_refuses_writers),
     SCENARIO(full_queue_refuses_commits_of_an_exclusive_connection),
     SCENARIO(disk_commit_says_the_error),
     SCENARIO(close_that_gives_up_tells_what_is_lost),
     SCENARIO(close_that_abandons_tells_what_is_lost),
+    SCENARIO(close_takes_the_database_down_under_a_waiting_thread),
+    SCENARIO(refused_super_journal_is_forgotten),
     SCENARIO(abandoned_batch_leaves_a_hot_journal),
     SCENARIO(unreadable_hot_journal_is_not_taken_for_void),
     SCENARIO(hook_can_take_itself_away),
+    SCENARIO(two_hooks_can_take_themselves_away),
     {NULL, NULL},
 };
 

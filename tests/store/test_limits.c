@@ -126,10 +126,11 @@ static void writer_sleeps_until_there_is_room(int timeout_ms) {
 static void writer_with_a_busy_timeout_waits(void) { writer_sleeps_until_there_is_room(3600000); }
 static void writer_without_a_busy_timeout_waits(void) { writer_sleeps_until_there_is_room(0); }
 
-/* locking_mode=EXCLUSIVE: a commit has no lock to ask for, so it waits behind its end. */
-static void exclusive_connection_is_held_back(void) {
+/* locking_mode=EXCLUSIVE: a commit has no lock to ask for, so it waits behind its end; it
+ * cannot be refused there, and has its room whatever on_full and full_timeout_ms say. */
+static void exclusive_is_held_back(const char *options) {
   const char *path = scratch_path("exclusive.db");
-  sqlite3 *db = scenario_open_table(path, LIMIT "&full_timeout_ms=3600000");
+  sqlite3 *db = scenario_open_table(path, options);
   HANDLE thread;
   EXPECT(sql_exec(db, "PRAGMA locking_mode=EXCLUSIVE; INSERT INTO t(b) VALUES(1)") == SQLITE_OK);
   EXPECT(sql_exec(db, "PRAGMA asyncvfs_flush") == SQLITE_OK);
@@ -144,6 +145,33 @@ static void exclusive_connection_is_held_back(void) {
   CloseHandle(thread);
   EXPECT(sql_status(db, "stalls") > 0);
   end(db, path, 61);
+}
+
+static void exclusive_connection_is_held_back(void) { exclusive_is_held_back(LIMIT); }
+static void exclusive_connection_with_on_full_busy_is_held_back(void) {
+  exclusive_is_held_back(LIMIT "&on_full=busy");
+}
+static void exclusive_connection_without_a_timeout_is_held_back(void) {
+  exclusive_is_held_back(LIMIT "&full_timeout_ms=0");
+}
+
+/* The disk takes its time: a wait ends when it is up, and says so. */
+static void wait_for_a_slow_disk_says_busy(void) {
+  const char *path = scratch_path("slow.db");
+  sqlite3 *db = scenario_open_table(path, "");
+  int64_t durable = -1;
+  long long t;
+  faulty_hold(CALL_FLUSH, NULL);
+  EXPECT(sql_exec(db, "INSERT INTO t(b) VALUES(1)") == SQLITE_OK);
+  EXPECT(asyncvfs_ticket(db, "main", &t) == SQLITE_OK);
+  EXPECT(asyncvfs_wait(t, 0) == SQLITE_BUSY);
+  EXPECT(asyncvfs_flush(sqlite3_db_filename(db, "main"), 1) == SQLITE_BUSY);
+  EXPECT(asyncvfs_flush(NULL, 1) == SQLITE_BUSY);
+  EXPECT(sql_try_int(db, "SELECT asyncvfs_wait(asyncvfs_ticket(), 1)", &durable) == SQLITE_OK);
+  EXPECT(durable == 0);
+  faulty_release();
+  EXPECT(asyncvfs_wait(t, ASYNCVFS_FOREVER) == SQLITE_OK);
+  end(db, path, 1);
 }
 
 /* One database's disk is held with most of the process's limit in its queue. Another one
@@ -261,6 +289,9 @@ static const scenario scenarios[] = {
     SCENARIO(writer_with_a_busy_timeout_waits),
     SCENARIO(writer_without_a_busy_timeout_waits),
     SCENARIO(exclusive_connection_is_held_back),
+    SCENARIO(exclusive_connection_with_on_full_busy_is_held_back),
+    SCENARIO(exclusive_connection_without_a_timeout_is_held_back),
+    SCENARIO(wait_for_a_slow_disk_says_busy),
     SCENARIO(process_has_a_limit_too),
     SCENARIO(writer_waits_for_another_without_a_sleep),
     SCENARIO(reader_that_was_refused_holds_no_writer_up),
