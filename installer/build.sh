@@ -36,8 +36,9 @@ product_code=$(guid <<<"AsyncVfs $version x64")
 package_code=$({ echo "$version"; cd "$stage"; find . -type f | sort | xargs -d '\n' sha256sum
                  sha256sum <"$here/asyncvfs.wxs"; sha256sum <"$here/build.sh"; } | guid)
 
-# wixl takes the files' times into the cabinet.
-find "$stage" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-0}" {} +
+# wixl takes the files' times into the cabinet, where time begins in 1980: what is older
+# would come out in the future.
+find "$stage" -exec touch -h -d "@${SOURCE_DATE_EPOCH:-$(date -u -d 1980-01-02 +%s)}" {} +
 
 (cd "$stage/share" && find ./doc -type f | sort) |
   wixl-heat --prefix ./ --directory-ref SHAREDIR --component-group Docs --var var.Share --win64 >"$work/docs.wxs"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # release.sh BUILD_DIR: what a release consists of, from what was built and tested in
-# BUILD_DIR: AsyncVfs-<version>-x64.msi, its manifest for winget in winget/, and SHA256SUMS
-# over installer, DLL and debug file. `./dev msi` calls it. Signed, if ASYNCVFS_SIGN_CERT
+# BUILD_DIR, side by side in it: AsyncVfs-<version>-x64.msi, the DLL as the installer has it,
+# its debug file, and SHA256SUMS over these; and a manifest for winget in winget/. `./dev msi` calls it. Signed, if ASYNCVFS_SIGN_CERT
 # is set (sign.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -13,5 +13,9 @@ msi=AsyncVfs-$version-x64.msi
 "$root/installer/build.sh" "$1/mingw" "$version" "$1/$msi"
 "$here/winget.sh" "$1/$msi" "$1/winget"
 cd "$1"
-# The names are those of the downloads, which lie side by side.
-{ sha256sum "$msi"; cd bin; sha256sum asyncvfs.dll asyncvfs.dll.debug; } >SHA256SUMS
+cp bin/asyncvfs.dll.debug .
+rm -rf installed
+msiextract --directory installed "$msi" >/dev/null
+find installed -name asyncvfs.dll -exec mv {} . \;   # signed, if the installer is
+rm -r installed
+sha256sum "$msi" asyncvfs.dll asyncvfs.dll.debug >SHA256SUMS

@@ -30,21 +30,14 @@ try() { # FOLDER: consumer.exe is in it
   [ "$said" = "$expected" ] || { printf '%s: expected\n%s\ngot\n%s\n' "$1" "$expected" "$said"; exit 1; }
 }
 
-configure() { # SPELLING VERSION
-  cmake -S "$here/consumer" -B "$work/$1" -G Ninja \
-    --toolchain "$root/cmake/mingw-w64-x86_64.cmake" -DCMAKE_FIND_ROOT_PATH="$prefix" \
-    -DCMAKE_PREFIX_PATH="$prefix" -DSPELLING="$1" -DVERSION="$2" \
-    -DSQLITE_INCLUDE="$BUILD_DIR/third_party/sqlite" -DSQLITE_LIB="$BUILD_DIR/lib/libsqlite3.dll.a"
-}
 for spelling in asyncvfs AsyncVfs; do
   echo "== find_package($spelling)"
-  configure $spelling "$version"
-  cmake --build "$work/$spelling"
+  "$here/consumer/build.sh" "$prefix" "$work/$spelling" $spelling "$version"
   try "$work/$spelling"
 done
 
 echo "== find_package(asyncvfs 99.0): must be refused"
-if said=$(configure asyncvfs 99.0 2>&1); then echo "it was found"; exit 1; fi
+if said=$("$here/consumer/build.sh" "$prefix" "$work/refused" asyncvfs 99.0 2>&1); then echo "it was found"; exit 1; fi
 grep -q "version: $version" <<<"$said" || { echo "not for the version's sake: $said"; exit 1; }
 
 echo "== pkg-config"

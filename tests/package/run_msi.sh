@@ -119,6 +119,12 @@ same "install: the files are those that cmake installs" \
   "$(cd installed && find . -type f | sed 's|share/doc/asyncvfs|share/doc|' | LC_ALL=C sort)" \
   "$(cd "prefix/drive_c/Program Files/AsyncVfs" && find . -type f | LC_ALL=C sort)"
 same "install: the DLL is ours" "$(sha256sum <"$BIN_DIR/asyncvfs.dll")" "$(sha256sum <"prefix/drive_c/Program Files/AsyncVfs/bin/asyncvfs.dll")"
+same "install: no file is of the future" "" "$(find "prefix/drive_c/Program Files/AsyncVfs" -newermt tomorrow)"
+"$here/consumer/build.sh" "$work/prefix/drive_c/Program Files/AsyncVfs" "$work/consumer" asyncvfs "$version" >consumer.log 2>&1 ||
+  { cat consumer.log; exit 1; }
+cp "$BIN_DIR/sqlite3.dll" "prefix/drive_c/Program Files/AsyncVfs/bin/asyncvfs.dll" consumer/
+same "install: a program is built with its CMake package and its import library" "version: $version integrity_check: ok" \
+  "$(cd consumer && "$WINE" consumer.exe consumer.db </dev/null | tr -d '\r' | sed -n '1p;$p' | paste -sd ' ')"
 same "install: the registry" "$(keys "$all" "$version")" "$(reg_values 'HKLM\Software\AsyncVfs')"
 same "install: nothing for the user alone" "" "$(reg_values 'HKCU\Software\AsyncVfs')"
 same "install: PATH is as it was" "$path" "$(machine_path)"

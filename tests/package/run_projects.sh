@@ -2,7 +2,7 @@
 # AsyncVfs.sln and msvc/*.vcxproj: they list the sources that CMake lists, and build with
 # exactly what they list (by vctargets/, in the place of Visual Studio).
 #
-# Without a .NET SDK, the lists alone. PROJECT_BUILDS: configurations, "Debug|x64" if unset.
+# Without a .NET SDK, the lists alone: skipped, unless these differ. PROJECT_BUILDS: configurations, "Debug|x64" if unset.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -41,11 +41,14 @@ for project in msvc/*.vcxproj; do
   grep -q "\"${project//\//\\\\}\"" AsyncVfs.sln || fail "AsyncVfs.sln lacks $project"
   [ "$(wc -l <"$project")" -lt 100 ] || fail "$project has $(wc -l <"$project") lines; what is common belongs to msvc/AsyncVfs.props"
 done
+# What `ctest --preset msvc` would run: with no test it would pass.
+tests=$(ctest --test-dir "$BUILD_DIR/mingw" --show-only)
+[[ $tests == *"Total Tests: 1"* ]] || fail "ctest finds no tests in build/mingw: $tests"
 [ $failures = 0 ] || { echo "$failures differences"; exit 1; }
 echo "the projects list what CMake lists"
 
 # -- the builds
-command -v dotnet >/dev/null || { echo "skipped: the builds, for want of a .NET SDK (dotnet)"; exit 0; }
+command -v dotnet >/dev/null || { echo "skipped: the builds, for want of a .NET SDK (dotnet)"; exit 77; }
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 for build in ${PROJECT_BUILDS:-Debug|x64}; do
   configuration=${build%|*} platform=${build#*|}

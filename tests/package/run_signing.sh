@@ -21,15 +21,15 @@ mkdir release
 ln -s "$BUILD_DIR/mingw" "$BIN_DIR" release/
 "$root/packaging/release.sh" "$work/release"
 mkdir downloads
-cp "release/$msi" release/SHA256SUMS "$BIN_DIR"/asyncvfs.dll{,.debug} downloads/
+cp release/{"$msi",SHA256SUMS,asyncvfs.dll,asyncvfs.dll.debug} downloads/
 (cd downloads && sha256sum --check SHA256SUMS && [ "$(wc -l <SHA256SUMS)" = 3 ])
 
 verify() { osslsigncode verify -CAfile cert.pem -in "$1" >verify.log 2>&1; }
 msiextract --directory installed "release/$msi" >/dev/null
 dll=$(find installed -name asyncvfs.dll)
-for file in "$dll" "release/$msi"; do
+for file in "$dll" downloads/asyncvfs.dll "downloads/$msi"; do
   verify "$file" || { echo "the signature of $file does not hold"; cat verify.log; exit 1; }
-  echo "signed: ${file##*/}"
+  echo "signed: $file"
 done
 ! verify "$BIN_DIR/asyncvfs.dll" || { echo "an unsigned DLL was verified"; exit 1; }
 
