@@ -29,8 +29,9 @@
 #include "record/commits.h"
 #include "seam.h"
 #include "sqlite3.h"
+#include "watchdog.h"
 
-enum { MOST_COMMITS = 400, KILLS_A_DATABASE = 12 };
+enum { MOST_COMMITS = 400, KILLS_A_DATABASE = 12, CHILD_LIMIT_S = 120 /* it lives for milliseconds */ };
 
 /* One database's life. */
 static struct {
@@ -124,6 +125,7 @@ static void child(int to, uint64_t chance) {
   sqlite3 *db = NULL;
   int n, disk = commits_below(&chance, 4) == 0, flush_every = 1 + (int)commits_below(&chance, 60);
   uint32_t mode = commits_below(&chance, 5), exclusive = commits_below(&chance, 6) == 0;
+  watchdog_start(CHILD_LIMIT_S, "a child of kills");
   native_flush_us = commits_below(&chance, 3) * 400;
   if (native_start() != SQLITE_OK) _exit(4);
   snprintf(sql, sizeof sql, "file:%s?max_queue_bytes=1048576&max_lag_ms=%u&durability=%s", life.path,

@@ -20,6 +20,7 @@
 
 #include "seam.h"
 #include "sqlite3.h"
+#include "watchdog.h"
 
 enum { WORKERS = 5, DATABASES = 2, ACCOUNTS = 40, EACH = 1000 };
 
@@ -213,6 +214,7 @@ int main(int argc, char **argv) {
   }
   directory = argv[1];
   if (argc > 2) seconds = strtod(argv[2], NULL);
+  watchdog_start(120 + (unsigned)seconds, "races");
   if (native_start() != SQLITE_OK) return 2;
   create(&main_worker);
   for (i = 0; i <= WORKERS; i++) {
