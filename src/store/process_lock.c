@@ -149,7 +149,6 @@ static int recover(avfs_store *s) {
 /* SHARED on the file, and all that is to be known under it. */
 static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
   sqlite3_file *file = s->os_file->file;
-  char *wal;
   sqlite3_int64 size = 0;
   int hot, there = 0, tries, rc;
   memset(f, 0, sizeof *f);
@@ -177,11 +176,7 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
     rc = file->pMethods->xRead(file, f->header, sizeof f->header, 0);
     if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) goto unlock;
   }
-  rc = SQLITE_NOMEM;
-  wal = sqlite3_mprintf("%s-wal", s->path);
-  if (wal == NULL) goto unlock;
-  rc = exists(s, wal, &there);
-  sqlite3_free(wal);
+  rc = exists(s, s->wal_path, &there);
   if (rc != SQLITE_OK) goto unlock;
   f->ours = !there && avfs_header_is_ours(f->header, f->size);
   if (f->ours) return SQLITE_OK;

@@ -214,6 +214,13 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
   return visited;
 }
 
+static void nothing(avfs_store *s, void *arg) {
+  (void)s;
+  (void)arg;
+}
+
+int avfs_registry_has(const char *path) { return avfs_registry_visit(path, strlen(path), nothing, NULL); }
+
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg) {
   registry_enter(&registry);
   for (int i = 0; i < CHAINS; i++) {

@@ -60,6 +60,7 @@ static void close_store(avfs_store *s) {
 static void free_store(avfs_store *s) {
   avfs_free(s->path);
   avfs_free(s->journal_path);
+  avfs_free(s->wal_path);
   avfs_free(s->loss);
   avfs_free(s);
 }
@@ -82,8 +83,9 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   avfs_virtual_journal_init(&s->journal, parent, JOURNAL_MEMORY);
   s->path = concat(name, "");
   s->journal_path = concat(name, "-journal");
+  s->wal_path = concat(name, "-wal");
   s->loss = avfs_alloc_zero(sizeof *s->loss);
-  if (s->path == NULL || s->journal_path == NULL || s->loss == NULL) goto fail;
+  if (s->path == NULL || s->journal_path == NULL || s->wal_path == NULL || s->loss == NULL) goto fail;
   avfs_store_enter(s);
   s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = FIRST_PAGE_BYTES;
   s->settings = avfs_settings_default();

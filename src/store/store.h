@@ -73,6 +73,8 @@ struct avfs_conn {
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int stale;                  /* it waited without SHARED, and others have committed */
   int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
+  int main_is_elsewhere;      /* it is attached to a database of another VFS, which alone hears of
+                                 PRAGMA locking_mode */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
   avfs_cond turn;             /* ...here... */
   int called;                 /* ...until its turn has begun. All three: store->lock */
@@ -125,7 +127,7 @@ struct avfs_store {
   const avfs_io *io;
   sqlite3_vfs *parent;
   char *path;              /* UTF-8, absolute */
-  char *journal_path;
+  char *journal_path, *wal_path;
   avfs_identity identity;
   avfs_file *db;           /* the engine's handle */
   uint32_t id;             /* of this store, never used again: for tickets */
@@ -392,7 +394,9 @@ int avfs_registry_release(avfs_store *s);
  * all stores (NULL), with the registry locked. Returns how many there were. */
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg);
-/* The same for all connections. */
+/* 1 when a connection of this path is open, ours for now or passed through. */
+int avfs_registry_has(const char *path);
+/* visit for all connections. */
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg);
 
 /* Called once, when the process ends with databases open, by its last thread: writes

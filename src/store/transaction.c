@@ -47,7 +47,7 @@ void avfs_note_unlock(avfs_conn *c) { c->released_at = avfs_counter_get(&exclusi
 
 /* 1 when the connection may be in EXCLUSIVE mode: xUnlock need not come. */
 static int may_keep_lock(const avfs_conn *c) {
-  return c->released_at != avfs_counter_get(&exclusive_requests) + 1;
+  return c->main_is_elsewhere || c->released_at != avfs_counter_get(&exclusive_requests) + 1;
 }
 
 void avfs_transaction_begin(avfs_store *s) {

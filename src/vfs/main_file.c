@@ -84,6 +84,13 @@ static int commit(avfs_main_file *m) {
   return rc;
 }
 
+/* While the main database itself is being opened it has no name yet (NULL); a temporary one
+ * or one in memory has the empty name. */
+static int main_is_elsewhere(sqlite3 *db) {
+  const char *path = sqlite3_db_filename(db, "main");
+  return path != NULL && !avfs_registry_has(path);
+}
+
 static int main_control(sqlite3_file *f, int op, void *arg) {
   avfs_main_file *m = (avfs_main_file *)f;
   sqlite3_file *parent = m->conn.parent->file;
@@ -92,6 +99,9 @@ static int main_control(sqlite3_file *f, int op, void *arg) {
       return avfs_transaction_sync(&m->conn, arg);
     case SQLITE_FCNTL_COMMIT_PHASETWO:
       return commit(m);
+    case SQLITE_FCNTL_PDB:   /* once, when the file has been opened */
+      m->conn.main_is_elsewhere = main_is_elsewhere(*(sqlite3 **)arg);
+      return SQLITE_NOTFOUND;   /* nobody asks */
     case SQLITE_FCNTL_BUSYHANDLER:   /* a function and its argument, as two void * */
       memcpy(&m->conn.busy_handler, arg, sizeof m->conn.busy_handler);
       m->conn.busy_arg = ((void **)arg)[1];

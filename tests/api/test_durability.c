@@ -84,6 +84,25 @@ static void empty_disk_commit_covers_those_before_it(void) {
   sql_close(db);
 }
 
+/* PRAGMA locking_mode=EXCLUSIVE holds for attached databases too, but SQLite tells the main
+ * database's VFS alone. Then no xUnlock comes, in which a disk commit would wait. */
+static void disk_commit_of_an_attached_exclusive_database_is_durable(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  int64_t i;
+  if (db == NULL) return;
+  sql_close(db);
+  db = sql_open(":memory:", SQL_STOCK_VFS);
+  sql_mustf(db, "ATTACH '%s' AS a", sql_uri(path, "vfs=asyncvfs&max_lag_ms=60000&durability=disk"));
+  sql_must(db, "SELECT * FROM a.t; PRAGMA locking_mode=EXCLUSIVE");   /* it has given locks up before */
+  for (i = 0; i < 3; i++) {
+    sql_mustf(db, "INSERT INTO a.t(b) VALUES(%d)", (int)i);
+    CHECK(sql_status_of(db, "a", "commits") > i);
+    CHECK_EQ(sql_status_of(db, "a", "durable_commits"), sql_status_of(db, "a", "commits"));
+  }
+  sql_close(db);
+}
+
 static void check_refused(sqlite3 *db, const char *sql, const char *message) {
   char text[100];
   CHECK_EQ(sql_try_text(db, sql, text, sizeof text) & 0xff, SQLITE_ERROR);
@@ -405,6 +424,7 @@ void suite_durability(void) {
   ADD_TEST(suite, memory_commit_waits_only_when_asked);
   ADD_TEST(suite, ticket_stands_for_the_commits_before_it);
   ADD_TEST(suite, empty_disk_commit_covers_those_before_it);
+  ADD_TEST(suite, disk_commit_of_an_attached_exclusive_database_is_durable);
   ADD_TEST(suite, sql_functions_do_what_the_c_functions_do);
   ADD_TEST(suite, tickets_refuse_null);
   ADD_TEST(suite, ticket_of_another_vfs_is_refused);

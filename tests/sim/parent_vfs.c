@@ -137,6 +137,7 @@ static int file_lock(sqlite3_file *p, int level) {
   int ok = 1, now = f->level;
   if (f->level >= level) return SQLITE_OK;
   sim_switch_point();
+  if (fails(f, "parent lock")) return SQLITE_IOERR_LOCK;
   if (level == SQLITE_LOCK_SHARED) {
     ok = file->pending_owner == NULL && lock_read(f);
     if (ok) now = SQLITE_LOCK_SHARED;
@@ -178,6 +179,7 @@ static int file_unlock(sqlite3_file *p, int level) {
 
 static int file_check_reserved(sqlite3_file *p, int *reserved_out) {
   parent_file *f = (parent_file *)p;
+  if (fails(f, "parent check reserved")) return SQLITE_IOERR_CHECKRESERVEDLOCK;
   *reserved_out = f->level >= SQLITE_LOCK_RESERVED || f->file->reserved_owner != NULL;
   return SQLITE_OK;
 }
@@ -227,6 +229,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *p, int fla
   memset(f, 0, sizeof *f);
   sim_switch_point();
   f->temporary = name == NULL || (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
+  if (!f->temporary && sim_fails(&sim_parent_faults, "parent open", name)) return SQLITE_CANTOPEN;
   f->disk = sim_current_disk;
   if (f->temporary) {
     f->file = calloc(1, sizeof *f->file);
@@ -259,6 +262,7 @@ static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result
   sim_file *file;
   (void)vfs;
   sim_switch_point();
+  if (sim_fails(&sim_parent_faults, "parent access", name)) return SQLITE_IOERR_ACCESS;
   file = sim_disk_find(sim_current_disk, name);
   *result_out = file != NULL && (flags != SQLITE_ACCESS_EXISTS || file->live.size > 0);
   return SQLITE_OK;

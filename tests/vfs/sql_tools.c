@@ -300,10 +300,13 @@ int sql_dump_hash(sqlite3 *db, uint64_t *hash_out) {
 
 /* ------------------------------------------------------------------ status */
 
-int64_t sql_status(sqlite3 *db, const char *key) {
+int64_t sql_status(sqlite3 *db, const char *key) { return sql_status_of(db, "main", key); }
+
+int64_t sql_status_of(sqlite3 *db, const char *schema, const char *key) {
   char json[4096];
   char quoted[80];
-  if (sql_try_text(db, "PRAGMA asyncvfs_status", json, sizeof json) != SQLITE_OK) return -1;
+  snprintf(quoted, sizeof quoted, "PRAGMA %s.asyncvfs_status", schema);
+  if (sql_try_text(db, quoted, json, sizeof json) != SQLITE_OK) return -1;
   snprintf(quoted, sizeof quoted, "\"%s\"", key);
   const char *at = strstr(json, quoted);
   if (at == NULL) return -1;

@@ -75,6 +75,7 @@ void sql_check_integrity(sqlite3 *db, const char *what);
 
 /* One integer of PRAGMA asyncvfs_status; -1 if it is not there. */
 int64_t sql_status(sqlite3 *db, const char *key);
+int64_t sql_status_of(sqlite3 *db, const char *schema, const char *key);
 
 /* True if PRAGMA asyncvfs_status says that the database is ours. */
 bool sql_is_ours(sqlite3 *db);
