@@ -7,16 +7,17 @@
 #include "api/host.h"
 #include "win32/sync.h"
 
-/* A flush occupies its thread, and so does an operation that is alone: this is how many
- * databases flush at a time. */
-enum { POOL_THREADS = 4 };
+/* A flush occupies its thread, and so does an operation that is alone. When no thread would be
+ * left to look at tasks there is another one: a device that hangs stops its own databases. */
+enum { FIRST_THREADS = 4, MOST_THREADS = 64 };
 
 static struct engine {
   const avfs_io *io;             /* set before the first thread starts */
 
   avfs_lock lock;
   avfs_cond changed;             /* some run() returned */
-  int started AVFS_GUARDED_BY(avfs_engine_role);
+  int threads AVFS_GUARDED_BY(avfs_engine_role);
+  int busy AVFS_GUARDED_BY(avfs_engine_role);                   /* that run a task */
   avfs_task *tasks AVFS_GUARDED_BY(avfs_engine_role);           /* the open ones */
   uint64_t next_wake_ns AVFS_GUARDED_BY(avfs_engine_role);      /* first of the waits with a limit */
   int waking AVFS_GUARDED_BY(avfs_engine_role);                 /* `wake` is on its way */
@@ -53,14 +54,26 @@ static void cover(void) AVFS_REQUIRES(avfs_engine_role) {
   engine.io->post(&engine.wake);
 }
 
+static void thread_main(void *arg) {
+  (void)arg;
+  for (;;) avfs_engine_turn(AVFS_FOREVER);
+}
+
+/* Without memory for one it goes on with those that there are. */
+static void add_threads(int wanted) AVFS_REQUIRES(avfs_engine_role) {
+  while (engine.threads < wanted && avfs_thread_start(thread_main, NULL)) engine.threads++;
+}
+
 static void run_task(avfs_task *t) AVFS_REQUIRES(avfs_engine_role) {
   t->running = 1;
   t->due_ns = AVFS_NEVER;
+  if (++engine.busy == engine.threads && engine.threads < MOST_THREADS) add_threads(engine.threads + 1);
   cover();   /* this thread is busy from here on */
   engine_leave(&engine);
   t->run(t);
   engine_enter(&engine);
   t->running = 0;
+  engine.busy--;
   engine_wake(&engine);
 }
 
@@ -98,21 +111,14 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
   if (op != NULL) op->done(op);
 }
 
-static void thread_main(void *arg) {
-  (void)arg;
-  for (;;) avfs_engine_turn(AVFS_FOREVER);
-}
-
 int avfs_engine_start(const avfs_io *io) {
   int rc = SQLITE_OK;
   engine_enter(&engine);
-  if (!engine.started) {
-    int n = 0;
+  if (engine.threads == 0) {
     engine.io = io;
     rc = io->start();
-    while (rc == SQLITE_OK && n < POOL_THREADS && avfs_thread_start(thread_main, NULL)) n++;
-    engine.started = n > 0;   /* one is enough to go on */
-    if (rc == SQLITE_OK && n == 0) rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK) add_threads(FIRST_THREADS);
+    if (rc == SQLITE_OK && engine.threads == 0) rc = SQLITE_NOMEM;   /* one is enough to go on */
   }
   engine_leave(&engine);
   return rc;

@@ -155,6 +155,27 @@ static void exclusive_connection_without_a_timeout_is_held_back(void) {
   exclusive_is_held_back(LIMIT "&full_timeout_ms=0");
 }
 
+/* More databases on a device that hangs than the pool has threads at first. */
+static void device_that_hangs_stops_its_own_databases_alone(void) {
+  enum { HELD = 6 };
+  const char *path = scratch_path("other.db");
+  sqlite3 *held[HELD], *other;
+  char name[40];
+  for (int i = 0; i < HELD; i++) {
+    snprintf(name, sizeof name, "held%d.db", i);
+    held[i] = scenario_open_table(scratch_path(name), "max_lag_ms=0");
+  }
+  other = scenario_open_table(path, "");
+  faulty_hold(CALL_FLUSH, "held");
+  for (int i = 0; i < HELD; i++) EXPECT(sql_exec(held[i], "INSERT INTO t(b) VALUES(1)") == SQLITE_OK);
+  for (int i = 0; i < 20; i++) {
+    EXPECT(sql_exec(other, "INSERT INTO t(b) VALUES(1); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  }
+  faulty_release();
+  for (int i = 0; i < HELD; i++) EXPECT(sqlite3_close(held[i]) == SQLITE_OK);
+  end(other, path, 20);
+}
+
 /* The disk takes its time: a wait ends when it is up, and says so. */
 static void wait_for_a_slow_disk_says_busy(void) {
   const char *path = scratch_path("slow.db");
@@ -292,6 +313,7 @@ static const scenario scenarios[] = {
     SCENARIO(exclusive_connection_with_on_full_busy_is_held_back),
     SCENARIO(exclusive_connection_without_a_timeout_is_held_back),
     SCENARIO(wait_for_a_slow_disk_says_busy),
+    SCENARIO(device_that_hangs_stops_its_own_databases_alone),
     SCENARIO(process_has_a_limit_too),
     SCENARIO(writer_waits_for_another_without_a_sleep),
     SCENARIO(reader_that_was_refused_holds_no_writer_up),
