@@ -7,8 +7,15 @@
  *
  * After a power cut or a kill at any moment, stock SQLite opens the database and
  * finds the state after some prefix of its commits. Without a flush the commits
- * of the last moments (max_lag_ms, default 100 ms, and the time of a batch) may be
- * missing; none in between.
+ * of the last moments (max_lag_ms, default 100 ms, and the time of two batches; more when
+ * writers wait at a limit; while the disk fails, all that waits) may be missing; none in
+ * between.
+ *
+ * With PRAGMA asyncvfs_durability=disk COMMIT returns when the transaction is durable. If the
+ * disk refuses, it returns SQLITE_FULL or SQLITE_IOERR_x, and yet the transaction is
+ * committed: in memory, visible to all connections of the process, and tried again. Do not
+ * repeat it; asyncvfs_flush and asyncvfs_wait tell when it is durable. For transactions over
+ * several databases see docs/DURABILITY.md.
  *
  * All functions may be called from any thread. Strings are UTF-8. Result codes are
  * SQLite's; 0 is SQLITE_OK. SQLITE_MISUSE: a NULL that is not allowed, or a timeout below
@@ -64,7 +71,8 @@ int ASYNCVFS_CALL asyncvfs_unregister(void);
  *
  * timeout_ms      0 or more milliseconds altogether, or ASYNCVFS_FOREVER
  *
- * SQLITE_OK        durable; also for a database in WAL mode, which is passed through
+ * SQLITE_OK        durable. Of a database in WAL mode, which is passed through, nothing waits
+ *                  here: its commits are as durable as PRAGMA synchronous makes them
  * SQLITE_NOTFOUND  no database of this path is open, or it can never be ours
  * SQLITE_BUSY      the time is up
  * SQLITE_FULL, SQLITE_IOERR_x   the disk refuses: with ASYNCVFS_FOREVER after several
@@ -84,8 +92,8 @@ struct sqlite3;
 int ASYNCVFS_CALL asyncvfs_ticket(struct sqlite3 *db, const char *schema, long long *ticket_out);
 
 /* Returns when what a ticket stands for is durable. Any thread; the connection may
- * be closed. Answers as asyncvfs_flush does; SQLITE_MISUSE: this process
- * has given no such ticket. The timeout is that of asyncvfs_flush. */
+ * be closed. Answers as asyncvfs_flush does; SQLITE_MISUSE: this process can have given
+ * no such ticket. The timeout is that of asyncvfs_flush. */
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms);
 
 /* Calls back once, when all that has been committed to this database so far is durable.

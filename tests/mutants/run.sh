@@ -12,7 +12,7 @@
 #                   suite NAME    a suite of tests.exe, cross-compiled, under Wine
 #
 # Each check first runs without any bug, and must pass: else it would catch everything.
-# --sample N takes N of them, the next ones each day. --native leaves out what needs Wine.
+# --sample N takes N of them, the next ones each day.
 # Needs $WINE for suites: ./dev mutants sets it. Exit status 0: all are caught.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -88,20 +88,16 @@ cost_of() { # CHECK LOG
   [ "$1" != sim ] || grep -ao '[0-9]* distinct crash images' "$2" | tail -n 1
 }
 
-names=() sample=0 native=
+names=() sample=0
 while [ $# -gt 0 ]; do
   case "$1" in
     --sample) sample=$2; shift ;;
-    --native) native=1 ;;
     *) [ -f "$here/$1.patch" ] || die "no mutant $1: there is no tests/mutants/$1.patch"; names+=("$1") ;;
   esac
   shift
 done
 if [ ${#names[@]} = 0 ]; then
   mapfile -t names < <(cd "$here" && printf '%s\n' *.patch | sed 's/\.patch$//')
-fi
-if [ -n "$native" ]; then
-  mapfile -t names < <(for name in "${names[@]}"; do [[ $(check_of "$name") == suite* ]] || echo "$name"; done)
 fi
 if [ "$sample" -gt 0 ] && [ "$sample" -lt ${#names[@]} ]; then
   all=("${names[@]}") names=()
