@@ -62,6 +62,12 @@ run_suite() { # SUITE LOG
       -DASYNCVFS_THIRD_PARTY="$root/build/third_party") >"$2" 2>&1 || return 2
   fi
   ninja -C "$out/mingw" tests asyncvfs >"$2" 2>&1 || return 2
+  # Where the machine's clock was set back ninja may see no change.
+  if [ -n "$planted" ] && cmp -s "$out/bin/tests.exe" "$out/bin/unplanted.exe"; then
+    ninja -C "$out/mingw" -t clean >/dev/null
+    ninja -C "$out/mingw" tests asyncvfs >"$2" 2>&1 || return 2
+  fi
+  [ -n "$planted" ] || cp "$out/bin/tests.exe" "$out/bin/unplanted.exe"
   TEST_LIMIT_S=60 "$WINE" "$out/bin/tests.exe" "$1" >"$2" 2>&1 </dev/null
 }
 
@@ -109,6 +115,7 @@ fi
 ln -sf "$root/build/sim/"sqlite3*.o "$out/sim/"
 
 reset_tree
+planted=
 declare -A sound=()
 for name in "${names[@]}"; do
   check=$(check_of "$name")
@@ -119,7 +126,7 @@ for name in "${names[@]}"; do
     die "the check '$check' fails without any bug planted: $out/log/unplanted.log"
 done
 
-caught=0 wrong=()
+planted=1 caught=0 wrong=()
 for name in "${names[@]}"; do
   check=$(check_of "$name") log=$out/log/$name.log start=$SECONDS rc=0
   reset_tree
