@@ -15,6 +15,8 @@
 
 /* For a further SQLite in this process, which is to have a copy of its own. */
 extern const struct sqlite3_vfs *const sim_parent_vfs;
+/* The calls are those of a stock connection, not of asyncvfs's own handles. */
+extern int sim_stock_calls;
 /* The number of handles of main databases and journals that are open. */
 extern int sim_parent_files;
 

@@ -119,7 +119,10 @@ static void blob_function(sqlite3_context *c, int argc, sqlite3_value **argv) {
 
 static int exec(program *p, const char *sql) {
   char *message = NULL;
-  int rc = sqlite3_exec(p->db, sql, NULL, NULL, &message);
+  int rc;
+  sim_stock_calls = p->stock;
+  rc = sqlite3_exec(p->db, sql, NULL, NULL, &message);
+  sim_stock_calls = 0;
   sim_note("SQL    %s: %.90s -> %d %s", p->name, sql, rc, message == NULL ? "" : message);
   sqlite3_free(message);
   if ((rc & 0xff) == SQLITE_BUSY) sim_stats.busy++;
