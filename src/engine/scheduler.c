@@ -8,16 +8,16 @@
 #include "win32/sync.h"
 
 /* A flush occupies its thread, and so does an operation that is alone. When no thread would be
- * left to look at tasks there is another one: a device that hangs stops its own databases. */
-enum { FIRST_THREADS = 4, MOST_THREADS = 64 };
+ * left there is another one: a device that hangs stops its own databases. */
+enum { FIRST_THREADS = 4 };
 
 static struct engine {
   const avfs_io *io;             /* set before the first thread starts */
 
   avfs_lock lock;
   avfs_cond changed;             /* some run() returned */
-  int threads AVFS_GUARDED_BY(avfs_engine_role);
-  int busy AVFS_GUARDED_BY(avfs_engine_role);                   /* that run a task */
+  avfs_counter threads;          /* changed under the lock */
+  avfs_counter busy;             /* of them, in run() or done() */
   avfs_task *tasks AVFS_GUARDED_BY(avfs_engine_role);           /* the open ones */
   uint64_t next_wake_ns AVFS_GUARDED_BY(avfs_engine_role);      /* first of the waits with a limit */
   int waking AVFS_GUARDED_BY(avfs_engine_role);                 /* `wake` is on its way */
@@ -61,19 +61,41 @@ static void thread_main(void *arg) {
 
 /* Without memory for one it goes on with those that there are. */
 static void add_threads(int wanted) AVFS_REQUIRES(avfs_engine_role) {
-  while (engine.threads < wanted && avfs_thread_start(thread_main, NULL)) engine.threads++;
+  while (avfs_counter_get(&engine.threads) < wanted && avfs_thread_start(thread_main, NULL)) {
+    avfs_counter_add(&engine.threads, 1);
+  }
+}
+
+/* This thread will be busy. Returns how many threads there should be, 0: as many as there are.
+ * Without any the caller of avfs_engine_turn is all that there is. */
+static int begin_work(void) {
+  int64_t busy = avfs_counter_add(&engine.busy, 1), threads = avfs_counter_get(&engine.threads);
+  return threads > 0 && busy >= threads && busy < AVFS_MOST_THREADS ? (int)busy + 1 : 0;
+}
+
+static void end_work(void) { avfs_counter_add(&engine.busy, -1); }
+
+static void complete(avfs_op *op) {
+  int wanted = begin_work();
+  if (wanted > 0) {
+    engine_enter(&engine);
+    add_threads(wanted);
+    engine_leave(&engine);
+  }
+  op->done(op);
+  end_work();
 }
 
 static void run_task(avfs_task *t) AVFS_REQUIRES(avfs_engine_role) {
   t->running = 1;
   t->due_ns = AVFS_NEVER;
-  if (++engine.busy == engine.threads && engine.threads < MOST_THREADS) add_threads(engine.threads + 1);
+  add_threads(begin_work());
   cover();   /* this thread is busy from here on */
   engine_leave(&engine);
   t->run(t);
   engine_enter(&engine);
   t->running = 0;
-  engine.busy--;
+  end_work();
   engine_wake(&engine);
 }
 
@@ -83,7 +105,7 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
   avfs_task *t;
   avfs_op *op = engine.io->ready();
   if (op != NULL) {
-    op->done(op);
+    complete(op);
     return;
   }
   engine_enter(&engine);
@@ -108,17 +130,17 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
     if (engine.next_wake_ns == my_wake_ns) engine.next_wake_ns = AVFS_NEVER;
     engine_leave(&engine);
   }
-  if (op != NULL) op->done(op);
+  if (op != NULL) complete(op);
 }
 
 int avfs_engine_start(const avfs_io *io) {
   int rc = SQLITE_OK;
   engine_enter(&engine);
-  if (engine.threads == 0) {
+  if (avfs_counter_get(&engine.threads) == 0) {
     engine.io = io;
     rc = io->start();
     if (rc == SQLITE_OK) add_threads(FIRST_THREADS);
-    if (rc == SQLITE_OK && engine.threads == 0) rc = SQLITE_NOMEM;   /* one is enough to go on */
+    if (rc == SQLITE_OK && avfs_counter_get(&engine.threads) == 0) rc = SQLITE_NOMEM;   /* one is enough to go on */
   }
   engine_leave(&engine);
   return rc;

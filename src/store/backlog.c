@@ -235,6 +235,7 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 static uint64_t look(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   for (;;) {
     uint64_t due;
+    if (s->closing == AVFS_CLOSING_OVER) return AVFS_NEVER;   /* nothing begins any more */
     switch (s->run) {
       case AVFS_RUN_ACTIVE: {
         int over;

@@ -119,10 +119,11 @@ avfs_store *avfs_registry_retain(avfs_store *s) {
   return s;
 }
 
-int avfs_registry_is_last(const avfs_store *s) {
+int avfs_registry_leave_others(avfs_store *s) {
   int last;
   registry_enter(&registry);
   last = s->conns == 1;
+  if (!last) s->conns--;
   registry_leave(&registry);
   return last;
 }

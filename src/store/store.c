@@ -8,7 +8,7 @@
  *          of those. When this returns the file can be deleted. The memory goes with the
  *          last reference.
  *
- *   open --drain--> leaving --drain, mostly nothing--> LAST --no batch runs--> OVER
+ *   open --drain--> leaving --drain, mostly nothing--> LAST --empty or fails--> OVER
  *     ^ a connection joins                               files closed, loss recorded,
  *     `------ (registry.c)                               removed, application told
  */
@@ -203,7 +203,11 @@ static void take_down(avfs_store *s, int rc) {
   asyncvfs_error e;
   avfs_store_enter(s);
   s->closing = AVFS_CLOSING_LAST;
-  while (s->run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
+  avfs_store_leave(s);
+  avfs_store_kick(s);
+  avfs_store_enter(s);
+  /* What is not failing is written, as a last thing. */
+  while (!avfs_backlog_is_empty(s) && s->run != AVFS_RUN_BACKOFF) avfs_store_wait(s, AVFS_FOREVER);
   e = note_loss(s, rc);
   s->closing = AVFS_CLOSING_OVER;
   avfs_cond_wake_all(&s->durable);
@@ -228,11 +232,14 @@ void avfs_store_close(avfs_store *s) {
                    ? AVFS_FOREVER
                    : (uint32_t)s->settings.value[AVFS_CLOSE_TIMEOUT_MS];
   avfs_store_leave_shared(s);
-  if (avfs_registry_is_last(s)) rc = drain_to_close(s, timeout_ms);
-  if (avfs_registry_leave(s)) {
-    /* Mostly nothing is left to do. */
-    if (rc == SQLITE_OK) rc = drain_to_close(s, timeout_ms);
-    take_down(s, rc);
+  if (avfs_registry_leave_others(s)) {
+    rc = drain_to_close(s, timeout_ms);
+    if (avfs_registry_leave(s)) {
+      /* Mostly nothing is left to do: unless one who had joined meanwhile was in a transaction,
+       * or left commits behind. */
+      if (rc == SQLITE_OK || rc == SQLITE_BUSY) rc = drain_to_close(s, timeout_ms);
+      take_down(s, rc);
+    }
   }
   avfs_store_release(s);
 }

@@ -73,6 +73,7 @@ struct avfs_conn {
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int stale;                  /* it waited without SHARED, and others have committed */
   int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
+  uint64_t commits_under_lock;   /* since its last unlock */
   int main_is_elsewhere;      /* it is attached to a database of another VFS, which alone hears of
                                  PRAGMA locking_mode */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
@@ -82,7 +83,7 @@ struct avfs_conn {
   int (*busy_handler)(void *arg);   /* the application's, by SQLite; NULL: not told yet */
   void *busy_arg;
   avfs_conn *registry_next;   /* guarded by the registry's lock, as is... */
-  const char *path;           /* ...its name, as SQLite gave it */
+  char *path;                 /* ...its name, as SQLite gave it: its own, parent may change */
   uint32_t path_hash;
 };
 
@@ -381,8 +382,8 @@ avfs_store *avfs_registry_find(const avfs_identity *id);
 avfs_store *avfs_registry_add(avfs_store *s);
 /* Takes another reference to an open store; with the registry locked (visit). */
 avfs_store *avfs_registry_retain(avfs_store *s);
-/* 1 when there is only one connection, the caller's. */
-int avfs_registry_is_last(const avfs_store *s);
+/* A connection is gone, unless it is the last: then 1, and others may still join. */
+int avfs_registry_leave_others(avfs_store *s);
 /* A connection is gone; 1 when it was the last: the caller takes the store down, and
  * then removes it. Its reference stays. */
 int avfs_registry_leave(avfs_store *s);
@@ -394,7 +395,7 @@ int avfs_registry_release(avfs_store *s);
  * all stores (NULL), with the registry locked. Returns how many there were. */
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg);
-/* 1 when a connection of this path is open, ours for now or passed through. */
+/* 1 when a connection of this path is open that has a store. */
 int avfs_registry_has(const char *path);
 /* visit for all connections. */
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg);

@@ -27,7 +27,8 @@
  *
  * A segment that failed refuses the statement or the COMMIT. SQLite then gives its lock up
  * (discard), or, with locking_mode=EXCLUSIVE, writes its rollback into the same
- * transaction: the failed segment goes on first (retry_segment).
+ * transaction: the failed segment goes on first (retry_segment). Not so one that names a
+ * super-journal: it is undone when SQLite syncs its rollback (begin_anew).
  *
  * Who: the writer, on its own thread; it holds EXCLUSIVE when it writes. It waits
  * for the disk here only in write-through.
@@ -43,7 +44,14 @@ static avfs_counter exclusive_requests;
 
 void avfs_note_locking_mode(void) { avfs_counter_add(&exclusive_requests, 1); }
 
-void avfs_note_unlock(avfs_conn *c) { c->released_at = avfs_counter_get(&exclusive_requests) + 1; }
+void avfs_note_unlock(avfs_conn *c) {
+  c->released_at = avfs_counter_get(&exclusive_requests) + 1;
+  c->commits_under_lock = 0;
+}
+
+/* 1 when the connection is in EXCLUSIVE mode: it has committed before, under the lock that it
+ * has. So no RESERVED stopped this transaction. */
+static int has_kept_lock(const avfs_conn *c) { return c->commits_under_lock > 0; }
 
 /* 1 when the connection may be in EXCLUSIVE mode: xUnlock need not come. */
 static int may_keep_lock(const avfs_conn *c) {
@@ -133,18 +141,35 @@ done:
   return rc;
 }
 
+static int undo_through(avfs_conn *c);
+
+/* What is on the disk is undone, before its journal names a super-journal that is gone and
+ * undoes nothing. What SQLite has written to roll back is the same. With locking_mode=EXCLUSIVE
+ * the next transaction follows under the same lock. */
+static int begin_anew(avfs_conn *c) {
+  avfs_store *s = c->store;
+  int rc = undo_through(c);
+  if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
+  avfs_store_enter(s);
+  avfs_transaction_begin(s);
+  avfs_store_leave(s);
+  return rc;
+}
+
 int avfs_transaction_sync(avfs_conn *c, const char *super) {
   avfs_store *s = c->store;
   char *copy = NULL;
   int rc;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
-  if (may_keep_lock(c)) {   /* it was not stopped at RESERVED */
+  if (has_kept_lock(c)) {
     avfs_store_enter(s);
     rc = avfs_backlog_check_room(s);
     avfs_store_leave(s);
     /* SQLite's rollback of what was refused here syncs too. */
     if (rc != SQLITE_OK && !avfs_store_writes_nothing_new(c)) return rc;
   }
+  /* SQLite rolls back what it has synced with a super-journal, and will delete that. */
+  if (super == NULL && s->super != NULL) return begin_anew(c);
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
     size_t n = strlen(super) + 1;
@@ -205,13 +230,18 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);
-  if (may_keep_lock(c)) {
-    /* Maybe with locking_mode=EXCLUSIVE: no lock is taken where others wait for room, and
-     * none is given up where others wait for the disk. This transaction is
-     * committed, so a wait for room in vain is not its failure. */
+  /* With locking_mode=EXCLUSIVE no lock is taken where others wait for room, and none is
+   * given up where others wait for the disk. This transaction is committed, so a wait for room
+   * in vain is not its failure. */
+  if (has_kept_lock(c)) {
     avfs_store_enter(s);
     (void)avfs_backlog_wait_for_room(s, NULL);
-    if (c->await_seq != 0) rc = avfs_backlog_wait_durable(s, c->await_seq, AVFS_FOREVER);
+    avfs_store_leave(s);
+  }
+  c->commits_under_lock++;
+  if (may_keep_lock(c) && c->await_seq != 0) {
+    avfs_store_enter(s);
+    rc = avfs_backlog_wait_durable(s, c->await_seq, AVFS_FOREVER);
     c->await_seq = 0;
     avfs_store_leave(s);
   }
@@ -242,13 +272,9 @@ static int super_is_gone(avfs_store *s) {
   return !there;
 }
 
-static int discard_through(avfs_conn *c) {
+static int undo_through(avfs_conn *c) {
   avfs_store *s = c->store;
-  int rc = SQLITE_OK;
-  if (super_is_gone(s)) {
-    int handed_over;
-    return avfs_transaction_commit(c, &handed_over);
-  }
+  int rc;
   avfs_store_enter(s);
   (void)wait_segment(s);
   avfs_store_leave(s);
@@ -277,7 +303,12 @@ static int discard_through(avfs_conn *c) {
 int avfs_transaction_discard(avfs_conn *c) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
-  if (s->through != AVFS_THROUGH_NOT) rc = discard_through(c);
+  if (super_is_gone(s)) {
+    int handed_over;
+    rc = avfs_transaction_commit(c, &handed_over);
+  } else if (s->through != AVFS_THROUGH_NOT) {
+    rc = undo_through(c);
+  }
   if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
   avfs_virtual_journal_reset(&s->journal);
   return rc;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vfs/vfs.h"
+#include "win32/heap.h"
 
 static avfs_conn *conn_of(sqlite3_file *f) { return &((avfs_main_file *)f)->conn; }
 
@@ -24,6 +25,8 @@ int avfs_main_close(sqlite3_file *f) {
   }
   rc = avfs_parent_file_close(m->conn.parent);
   m->conn.parent = NULL;
+  avfs_free(m->conn.path);
+  m->conn.path = NULL;
   f->pMethods = NULL;
   return rc;
 }
@@ -84,8 +87,8 @@ static int commit(avfs_main_file *m) {
   return rc;
 }
 
-/* While the main database itself is being opened it has no name yet (NULL); a temporary one
- * or one in memory has the empty name. */
+/* While the main database itself is being opened it has its own name, which is registered,
+ * or none yet (NULL). A temporary one or one in memory has the empty name. */
 static int main_is_elsewhere(sqlite3 *db) {
   const char *path = sqlite3_db_filename(db, "main");
   return path != NULL && !avfs_registry_has(path);
@@ -99,8 +102,8 @@ static int main_control(sqlite3_file *f, int op, void *arg) {
       return avfs_transaction_sync(&m->conn, arg);
     case SQLITE_FCNTL_COMMIT_PHASETWO:
       return commit(m);
-    case SQLITE_FCNTL_PDB:   /* once, when the file has been opened */
-      m->conn.main_is_elsewhere = main_is_elsewhere(*(sqlite3 **)arg);
+    case SQLITE_FCNTL_PDB:   /* the file has been opened; under shared cache, by one more */
+      m->conn.main_is_elsewhere |= main_is_elsewhere(*(sqlite3 **)arg);
       return SQLITE_NOTFOUND;   /* nobody asks */
     case SQLITE_FCNTL_BUSYHANDLER:   /* a function and its argument, as two void * */
       memcpy(&m->conn.busy_handler, arg, sizeof m->conn.busy_handler);

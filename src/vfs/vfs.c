@@ -78,8 +78,13 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   if (rc != SQLITE_OK) return rc;
   rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
   if (rc != SQLITE_OK) return rc;
+  m->conn.path = avfs_alloc(strlen(name) + 1);
+  if (m->conn.path == NULL) {
+    avfs_parent_file_close(m->conn.parent);
+    return SQLITE_NOMEM;
+  }
+  memcpy(m->conn.path, name, strlen(name) + 1);
   if (flags_out != NULL) *flags_out = got;
-  m->conn.path = m->conn.parent->name;
   m->conn.durability = settings.value[AVFS_DURABILITY];
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
@@ -93,6 +98,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     }
     if (rc != SQLITE_OK && rc != AVFS_PASS) {
       avfs_parent_file_close(m->conn.parent);
+      avfs_free(m->conn.path);
       return rc;
     }
   }

@@ -60,6 +60,9 @@ enum {
   AVFS_OPEN_CREATE = 1   /* create it when it is not there */
 };
 
+/* As many may wait for operations. */
+enum { AVFS_MOST_THREADS = 64 };
+
 typedef struct avfs_io avfs_io;
 struct avfs_io {
   /* Before anything else; may be called again. */

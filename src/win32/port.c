@@ -24,12 +24,10 @@ enum { KEY_IO = 1, KEY_POST };
 static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
               "avfs_op.os holds an avfs_overlapped");
 
-enum { MOST_THREADS = 16 };
-
 static HANDLE port;   /* written once, by avfs_port_start */
 static avfs_lock list_lock;
 static avfs_op *ready_first, **ready_end = &ready_first;
-static DWORD pool[MOST_THREADS];   /* threads that have waited here */
+static DWORD pool[AVFS_MOST_THREADS];   /* threads that have waited here */
 static int exiting;
 
 int avfs_port_start(void) {
@@ -75,7 +73,7 @@ static void set_result(avfs_op *op, uint32_t bytes, uint32_t os_error) {
 static int in_pool(void) {
   DWORD thread = GetCurrentThreadId();
   int i;
-  for (i = 0; i < MOST_THREADS && pool[i] != 0; i++) {
+  for (i = 0; i < AVFS_MOST_THREADS && pool[i] != 0; i++) {
     if (pool[i] == thread) return !exiting;
   }
   return 0;
@@ -126,8 +124,8 @@ static void join_pool(void) {
   DWORD thread = GetCurrentThreadId();
   int i = 0;
   avfs_lock_enter(&list_lock);
-  while (i < MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
-  if (i < MOST_THREADS) pool[i] = thread;
+  while (i < AVFS_MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
+  if (i < AVFS_MOST_THREADS) pool[i] = thread;
   avfs_lock_leave(&list_lock);
 }
 

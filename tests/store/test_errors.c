@@ -288,6 +288,31 @@ static void refused_super_journal_is_forgotten(void) {
   scenario_check_stock(other_path, 0, 0);
 }
 
+/* With locking_mode=EXCLUSIVE no lock is given up after a COMMIT over two databases that was
+ * refused in the second: what the first has on the disk is undone all the same, before
+ * SQLite deletes the super-journal that its journal names. */
+static void refused_super_journal_is_undone_under_a_kept_lock(void) {
+  const char *path = scratch_path("a.db"), *other_path = scratch_path("b.db");
+  sqlite3 *db = scenario_open_table(other_path, "");
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  db = scenario_open_table(path, "");
+  EXPECT(sql_execf(db, "ATTACH '%s' AS b; PRAGMA locking_mode=EXCLUSIVE", other_path) == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, zeroblob(9000))") == SQLITE_OK);
+  disk_is_full("b.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO b.t VALUES(1, 'before')") == SQLITE_OK);
+  EXPECT(sql_exec(db, "BEGIN; UPDATE t SET b=zeroblob(9001); INSERT INTO b.t VALUES(2, 'x')") == SQLITE_OK);
+  EXPECT(sql_exec(db, "COMMIT") == SQLITE_FULL);
+  if (!sqlite3_get_autocommit(db)) EXPECT(sql_exec(db, "ROLLBACK") == SQLITE_OK);
+  EXPECT(!sql_journal_is_hot(path));
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'x'); PRAGMA asyncvfs_flush") == SQLITE_OK);
+  EXPECT(scenario_rows(db) == 2);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 2, 2);
+  scenario_check_stock(other_path, 1, 1);
+}
+
 /* The pages were being written: the journal that was valid stays, for stock SQLite. */
 static void abandoned_batch_leaves_a_hot_journal(void) {
   const char *path = scratch_path("hot.db");
@@ -385,6 +410,7 @@ static const scenario scenarios[] = {
     SCENARIO(close_that_abandons_tells_what_is_lost),
     SCENARIO(close_takes_the_database_down_under_a_waiting_thread),
     SCENARIO(refused_super_journal_is_forgotten),
+    SCENARIO(refused_super_journal_is_undone_under_a_kept_lock),
     SCENARIO(abandoned_batch_leaves_a_hot_journal),
     SCENARIO(unreadable_hot_journal_is_not_taken_for_void),
     SCENARIO(hook_can_take_itself_away),
