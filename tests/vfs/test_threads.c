@@ -290,6 +290,35 @@ static void databases_of_their_own_do_not_disturb_each_other(void) {
   }
 }
 
+enum { VISITORS = 3, VISITS = 250 };
+
+/* Opens, commits and closes: now and then the last connection there is, or the first. */
+static DWORD WINAPI visit(void *parameter) {
+  const char *path = parameter;
+  for (int i = 0; i < VISITS; i++) {
+    sqlite3 *db = NULL;
+    if (!CHECK_RC(NULL, sql_try_open(path, sql_vfs(), &db), SQLITE_OK)) return 1;
+    sqlite3_busy_timeout(db, PATIENCE_MS);
+    CHECK_RC(db, sql_exec(db, "INSERT INTO t(b) VALUES(1)"), SQLITE_OK);
+    CHECK_EQ(sqlite3_close(db), SQLITE_OK);
+  }
+  return 0;
+}
+
+static void last_connection_changes_hands(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  HANDLE threads[VISITORS];
+  sql_close(db);
+  for (int i = 0; i < VISITORS; i++) threads[i] = CreateThread(NULL, 0, visit, (void *)(uintptr_t)path, 0, NULL);
+  WaitForMultipleObjects(VISITORS, threads, TRUE, INFINITE);
+  for (int i = 0; i < VISITORS; i++) CloseHandle(threads[i]);
+  sql_check_nothing_beside(path);
+  db = sql_open(path, SQL_STOCK_VFS);
+  CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), VISITORS * VISITS);
+  sql_close(db);
+}
+
 void suite_threads(void) {
   CU_pSuite suite = CU_add_suite("threads", NULL, NULL);
   ADD_TEST(suite, readers_see_whole_commits_only);
@@ -298,5 +327,6 @@ void suite_threads(void) {
   ADD_TEST(suite, spilled_pages_stay_the_writers_own);
   ADD_TEST(suite, opening_and_closing_under_load_loses_nothing);
   ADD_TEST(suite, shared_cache_readers_see_whole_commits_only);
+  ADD_TEST(suite, last_connection_changes_hands);
   ADD_TEST(suite, databases_of_their_own_do_not_disturb_each_other);
 }
