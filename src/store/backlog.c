@@ -376,7 +376,10 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
   return SQLITE_OK;
 }
 
-int avfs_backlog_check_room(avfs_store *s) { return disk_error(s); }
+int avfs_backlog_check_room(avfs_store *s) {
+  /* Nobody waits here for the try that may be under way. */
+  return is_full(s) && s->failures > 0 ? s->error_rc : disk_error(s);
+}
 
 /* With the registry locked. The store stays: the thread's own connection has it open. */
 static void find_waiting(avfs_store *s, void *arg) {

@@ -238,6 +238,8 @@ int avfs_store_write(avfs_conn *c, const void *p, uint32_t n, uint64_t offset) {
   uint32_t unit;
   int rc = SQLITE_OK;
   if (!is_writer(c)) return SQLITE_IOERR_WRITE;   /* not by SQLite's rules */
+  rc = avfs_transaction_before_write(c);
+  if (rc != SQLITE_OK) return rc;
   if (n != s->txn_pool.page_bytes) rc = follow_page_size(c, n, offset);
   if (rc == SQLITE_OK && offset > s->txn.size) rc = write_gap(c, offset);
   unit = s->txn_pool.page_bytes;
@@ -264,6 +266,8 @@ int avfs_store_truncate(avfs_conn *c, uint64_t size) {
   uint32_t unit = s->txn_pool.page_bytes;
   int rc = SQLITE_OK;
   if (!is_writer(c)) return SQLITE_IOERR_TRUNCATE;
+  rc = avfs_transaction_before_write(c);
+  if (rc != SQLITE_OK) return rc;
   if (size > s->txn.size) return write_gap(c, size);
   avfs_page_table_set_size(&s->txn, size, &s->txn_pool);
   if (size % unit != 0) {   /* what stood behind the end must read as zeros later */

@@ -216,7 +216,10 @@ struct avfs_store {
   unsigned char through_header[100];   /* of page 1, as it left txn for the file... */
   int through_has_header;              /* ...if it did */
   char *super;             /* the super-journal that the journal on the disk names, or NULL;
-                              changed under lock */
+                              changed under lock, as is... */
+  int names_super;         /* ...whether SQLite's own, the virtual one, names it */
+  int undo_failed;         /* the disk could not be taken back and the lock is kept: nothing may
+                              be written any more */
 };
 
 AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
@@ -283,6 +286,10 @@ void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
  * last one may be in EXCLUSIVE mode: then xUnlock never comes. */
 void avfs_note_locking_mode(void);
 void avfs_note_unlock(avfs_conn *conn);
+/* SQLite's journal names its super-journal, or does not any more. */
+void avfs_transaction_note_super(avfs_store *s, int named);
+/* Before what SQLite writes: its rollback, if it has synced with a super-journal. */
+int avfs_transaction_before_write(avfs_conn *conn);
 /* SQLITE_FCNTL_SYNC: the last moment to refuse the commit. */
 int avfs_transaction_sync(avfs_conn *conn, const char *super);
 /* SQLITE_FCNTL_COMMIT_PHASETWO. *handed_over_out: the connection is a plain one now. */

@@ -28,7 +28,7 @@
  * A segment that failed refuses the statement or the COMMIT. SQLite then gives its lock up
  * (discard), or, with locking_mode=EXCLUSIVE, writes its rollback into the same
  * transaction: the failed segment goes on first (retry_segment). Not so one that names a
- * super-journal: it is undone when SQLite syncs its rollback (begin_anew).
+ * super-journal: it is undone when SQLite begins to roll back (roll_back_super).
  *
  * Who: the writer, on its own thread; it holds EXCLUSIVE when it writes. It waits
  * for the disk here only in write-through.
@@ -141,19 +141,42 @@ done:
   return rc;
 }
 
+void avfs_transaction_note_super(avfs_store *s, int named) {
+  if (s->names_super == named) return;
+  avfs_store_enter(s);
+  s->names_super = named;
+  avfs_store_leave(s);
+}
+
+static int super_is_gone(avfs_store *s);
 static int undo_through(avfs_conn *c);
 
-/* What is on the disk is undone, before its journal names a super-journal that is gone and
- * undoes nothing. What SQLite has written to roll back is the same. With locking_mode=EXCLUSIVE
- * the next transaction follows under the same lock. */
-static int begin_anew(avfs_conn *c) {
+/* SQLite has synced with a super-journal, and goes on with anything but PHASETWO: it rolls
+ * back. What is on the disk is undone here, before SQLite deletes the super-journal: else
+ * the journal on the disk would name one that is gone, and undo nothing. What SQLite writes from
+ * here on is what the database has. With locking_mode=EXCLUSIVE the next transaction follows
+ * under the same lock.
+ *
+ * Not with journal_mode=MEMORY or OFF, where SQLite's own journal has no name: then the one
+ * on the disk keeps the super-journal alive (vfs.c, ask), and ends with the next commit. */
+static int roll_back_super(avfs_conn *c) {
   avfs_store *s = c->store;
-  int rc = undo_through(c);
+  int rc;
+  if (s->super == NULL || !s->names_super || super_is_gone(s)) return SQLITE_OK;
+  rc = undo_through(c);
   if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
+  if (rc != SQLITE_OK) {
+    s->undo_failed = 1;
+    return rc;
+  }
   avfs_store_enter(s);
   avfs_transaction_begin(s);
   avfs_store_leave(s);
-  return rc;
+  return SQLITE_OK;
+}
+
+int avfs_transaction_before_write(avfs_conn *c) {
+  return c->store->undo_failed ? SQLITE_IOERR : roll_back_super(c);
 }
 
 int avfs_transaction_sync(avfs_conn *c, const char *super) {
@@ -161,6 +184,11 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   char *copy = NULL;
   int rc;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
+  if (s->undo_failed) return SQLITE_IOERR;
+  if (super == NULL) {
+    rc = roll_back_super(c);
+    if (rc != SQLITE_OK) return rc;
+  }
   if (has_kept_lock(c)) {
     avfs_store_enter(s);
     rc = avfs_backlog_check_room(s);
@@ -168,8 +196,6 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
     /* SQLite's rollback of what was refused here syncs too. */
     if (rc != SQLITE_OK && !avfs_store_writes_nothing_new(c)) return rc;
   }
-  /* SQLite rolls back what it has synced with a super-journal, and will delete that. */
-  if (super == NULL && s->super != NULL) return begin_anew(c);
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
     size_t n = strlen(super) + 1;
@@ -206,6 +232,7 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   int ours = 1, rc = SQLITE_OK;
   *handed_over_out = 0;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
+  if (s->undo_failed) return SQLITE_IOERR;
   if (s->through != AVFS_THROUGH_NOT) {
     avfs_store_enter(s);
     finish_through(s);
@@ -311,5 +338,7 @@ int avfs_transaction_discard(avfs_conn *c) {
   }
   if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
   avfs_virtual_journal_reset(&s->journal);
+  avfs_transaction_note_super(s, 0);
+  s->undo_failed = 0;
   return rc;
 }

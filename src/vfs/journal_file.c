@@ -4,6 +4,8 @@
  * is the owner; only that one opens it (vfs.c). Syncing costs nothing: the batch
  * brings a journal of its own. Nothing here fails where SQLite finalises it.
  */
+#include <string.h>
+
 #include "vfs/vfs.h"
 
 typedef struct journal_file {
@@ -26,11 +28,22 @@ static int journal_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
   return avfs_virtual_journal_read(journal_of(f), p, (uint32_t)n, (uint64_t)offset);
 }
 
+/* The end of the record that names the super-journal (pager.c, writeSuperJournal). At offset 0
+ * another journal begins (writeJournalHdr), or this one becomes void (zeroJournalHdr), unless
+ * it is the number of records (syncJournal: 12 bytes). */
+static void note_super(avfs_store *s, const void *p, int n, sqlite3_int64 offset) {
+  static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+  if (offset == 0 && n != 12) avfs_transaction_note_super(s, 0);
+  else if (n == sizeof magic && memcmp(p, magic, sizeof magic) == 0) avfs_transaction_note_super(s, 1);
+}
+
 static int journal_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 offset) {
+  note_super(((journal_file *)f)->store, p, n, offset);
   return avfs_virtual_journal_write(journal_of(f), p, (uint32_t)n, (uint64_t)offset);
 }
 
 static int journal_truncate(sqlite3_file *f, sqlite3_int64 size) {
+  if (size == 0) avfs_transaction_note_super(((journal_file *)f)->store, 0);
   avfs_virtual_journal_truncate(journal_of(f), (uint64_t)size);
   return SQLITE_OK;
 }

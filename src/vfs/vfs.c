@@ -6,7 +6,10 @@
  *             the store has the OS lock to match: then no other writer exists, here
  *             or elsewhere, whom the name could belong to;
  *   -journal, -wal  do not exist while the store holds the OS lock: it has looked,
- *             and nobody else can make one.
+ *             and nobody else can make one. But SQLite deletes a super-journal when no
+ *             journal is left that names it (pager_delsuper), and rolls nothing back whose
+ *             super-journal is gone: so a virtual journal that names one exists, and can
+ *             be read.
  */
 #include "vfs/vfs.h"
 
@@ -34,20 +37,21 @@ static size_t without_tail(const char *name, const char *tail) {
 typedef struct journal_query {
   avfs_store *writing;   /* whose writer the journal belongs to */
   int known;             /* the OS lock is held: nothing is there */
+  int names_super;       /* the virtual journal does */
 } journal_query;
 
 static void ask(avfs_store *s, void *arg) {
   journal_query *q = arg;
   avfs_store_enter_shared(s);
-  /* A transaction with a super-journal has a journal on the disk that names it:
-   * SQLite must find it before it deletes the super-journal (pager_delsuper). */
+  /* With a super-journal the journal on the disk may name it: SQLite must find that too. */
   q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours && s->super == NULL;
   if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED && !s->os_busy) q->writing = s;
+  q->names_super = q->writing != NULL && s->names_super;
   avfs_store_leave_shared(s);
 }
 
 static journal_query query(const char *name, const char *tail) {
-  journal_query q = {NULL, 0};
+  journal_query q = {NULL, 0, 0};
   size_t n = without_tail(name, tail);
   if (n > 0) avfs_registry_visit(name, n, ask, &q);
   return q;
@@ -128,6 +132,14 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
       return SQLITE_OK;
     }
   }
+  if (name != NULL && (flags & SQLITE_OPEN_SUPER_JOURNAL)) {   /* or a journal that may name one */
+    journal_query q = query(name, "-journal");
+    if (q.names_super) {
+      avfs_journal_file_open(f, q.writing);
+      if (flags_out != NULL) *flags_out = flags;
+      return SQLITE_OK;
+    }
+  }
   return parent_of(vfs)->xOpen(parent_of(vfs), name, f, flags, flags_out);
 }
 
@@ -135,6 +147,7 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir) {
   journal_query q = query(name, "-journal");
   if (q.writing != NULL) {
     avfs_virtual_journal_reset(&q.writing->journal);   /* by its owner, the caller */
+    avfs_transaction_note_super(q.writing, 0);
     return SQLITE_OK;
   }
   return parent_of(vfs)->xDelete(parent_of(vfs), name, sync_dir);
@@ -142,8 +155,9 @@ static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir) {
 
 static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_out) {
   if (flags == SQLITE_ACCESS_EXISTS && name != NULL) {
-    if (query(name, "-journal").known || query(name, "-wal").known) {
-      *result_out = 0;
+    journal_query q = query(name, "-journal");
+    if (q.names_super || q.known || query(name, "-wal").known) {
+      *result_out = q.names_super;
       return SQLITE_OK;
     }
   }

@@ -56,6 +56,11 @@ static void disk_is_full(const char *only, LONG times) {
   faulty_fail_by(CALL_WRITE, 1, times, only, SQLITE_FULL, ERROR_DISK_FULL);
 }
 
+static bool sql_int_is(sqlite3 *db, const char *sql, int64_t expected) {
+  int64_t value = -1;
+  return sql_try_int(db, sql, &value) == SQLITE_OK && value == expected;
+}
+
 /* ---- scenarios --------------------------------------------------------------------------- */
 
 static void each_failure_is_told_three_ways(void) {
@@ -288,29 +293,49 @@ static void refused_super_journal_is_forgotten(void) {
   scenario_check_stock(other_path, 0, 0);
 }
 
-/* With locking_mode=EXCLUSIVE no lock is given up after a COMMIT over two databases that was
- * refused in the second: what the first has on the disk is undone all the same, before
- * SQLite deletes the super-journal that its journal names. */
-static void refused_super_journal_is_undone_under_a_kept_lock(void) {
+/* A COMMIT over two databases that the second one refuses is rolled back in both, on the disk
+ * and in SQLite's caches: with a lock that is given up or kept, with something to be
+ * written before it or not. */
+static void second_database_refuses(const char *locking_mode, bool queued) {
   const char *path = scratch_path("a.db"), *other_path = scratch_path("b.db");
-  sqlite3 *db = scenario_open_table(other_path, "");
+  sqlite3 *db = scenario_open_table(other_path, ""), *other;
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 1)") == SQLITE_OK);
   EXPECT(sqlite3_close(db) == SQLITE_OK);
   db = scenario_open_table(path, "");
-  EXPECT(sql_execf(db, "ATTACH '%s' AS b; PRAGMA locking_mode=EXCLUSIVE", other_path) == SQLITE_OK);
-  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, zeroblob(9000))") == SQLITE_OK);
+  EXPECT(sql_execf(db, "ATTACH '%s' AS b; PRAGMA locking_mode=%s", other_path, locking_mode) == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, zeroblob(9000)); UPDATE b.t SET b=2") == SQLITE_OK);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
   disk_is_full("b.db", FAULTY_ALWAYS);
-  EXPECT(sql_exec(db, "INSERT INTO b.t VALUES(1, 'before')") == SQLITE_OK);
-  EXPECT(sql_exec(db, "BEGIN; UPDATE t SET b=zeroblob(9001); INSERT INTO b.t VALUES(2, 'x')") == SQLITE_OK);
+  if (queued) EXPECT(sql_exec(db, "UPDATE b.t SET b=3") == SQLITE_OK);
+  EXPECT(sql_exec(db, "BEGIN; UPDATE t SET b=zeroblob(9001); UPDATE b.t SET b=99") == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO b.t VALUES(2, 'refused')") == SQLITE_OK);
   EXPECT(sql_exec(db, "COMMIT") == SQLITE_FULL);
   if (!sqlite3_get_autocommit(db)) EXPECT(sql_exec(db, "ROLLBACK") == SQLITE_OK);
   EXPECT(!sql_journal_is_hot(path));
   faulty_fail(CALL_WRITE, 0, 0, NULL);
   EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
-  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'x'); PRAGMA asyncvfs_flush") == SQLITE_OK);
-  EXPECT(scenario_rows(db) == 2);
+  if (strcmp(locking_mode, "NORMAL") == 0) {   /* the counter becomes what the refused one had made it */
+    other = scenario_open(other_path, "");
+    EXPECT(sql_exec(other, "UPDATE t SET b=b+10") == SQLITE_OK);
+    EXPECT(sqlite3_close(other) == SQLITE_OK);
+  } else {
+    EXPECT(sql_exec(db, "UPDATE b.t SET b=b+10") == SQLITE_OK);
+  }
+  EXPECT(sql_int_is(db, "SELECT count(*) FROM b.t", 1));
+  EXPECT(sql_int_is(db, "SELECT b FROM b.t", queued ? 13 : 12));
+  EXPECT(sql_int_is(db, "SELECT length(b) FROM t", 9000));
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'x'); INSERT INTO b.t VALUES(2, 'x')") == SQLITE_OK);
   EXPECT(sqlite3_close(db) == SQLITE_OK);
+  EXPECT(!sql_file_exists(sql_beside(path, "-journal")) && !sql_file_exists(sql_beside(other_path, "-journal")));
   scenario_check_stock(path, 2, 2);
-  scenario_check_stock(other_path, 1, 1);
+  scenario_check_stock(other_path, 2, 2);
+}
+
+static void second_database_refuses_at_once(void) { second_database_refuses("NORMAL", true); }
+static void second_database_refuses_in_a_segment(void) { second_database_refuses("NORMAL", false); }
+static void second_database_refuses_at_once_under_a_kept_lock(void) { second_database_refuses("EXCLUSIVE", true); }
+static void second_database_refuses_in_a_segment_under_a_kept_lock(void) {
+  second_database_refuses("EXCLUSIVE", false);
 }
 
 /* The pages were being written: the journal that was valid stays, for stock SQLite. */
@@ -410,7 +435,10 @@ static const scenario scenarios[] = {
     SCENARIO(close_that_abandons_tells_what_is_lost),
     SCENARIO(close_takes_the_database_down_under_a_waiting_thread),
     SCENARIO(refused_super_journal_is_forgotten),
-    SCENARIO(refused_super_journal_is_undone_under_a_kept_lock),
+    SCENARIO(second_database_refuses_at_once),
+    SCENARIO(second_database_refuses_in_a_segment),
+    SCENARIO(second_database_refuses_at_once_under_a_kept_lock),
+    SCENARIO(second_database_refuses_in_a_segment_under_a_kept_lock),
     SCENARIO(abandoned_batch_leaves_a_hot_journal),
     SCENARIO(unreadable_hot_journal_is_not_taken_for_void),
     SCENARIO(hook_can_take_itself_away),
