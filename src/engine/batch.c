@@ -549,6 +549,7 @@ int avfs_batch_undo(avfs_batch *b) {
   }
   if (rc == SQLITE_OK) rc = b->io->resize(b->db, b->before_bytes);
   if (rc == SQLITE_OK) rc = flush(b, b->db);
+  if (rc == SQLITE_OK) b->segment_count = 0;   /* another try need not read what is void by then */
   if (rc == SQLITE_OK && b->has_super) {
     rc = resize_journal(b, 0);   /* with the name, which another journal must not end in */
   } else if (rc == SQLITE_OK) {

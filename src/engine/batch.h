@@ -141,6 +141,7 @@ int avfs_batch_run(avfs_batch *b);
 /* 1 from the first segment until the batch ends: the disk is mid-transaction. */
 int avfs_batch_is_open(const avfs_batch *b);
 /* Takes the database back to before the batch, from its own journal, and ends it.
+ * When it fails the batch is as before, and it can be called again.
  * Waits for the disk; not on a thread of the pool. */
 int avfs_batch_undo(avfs_batch *b);
 /* Deletes the journal file, which is void: nothing is left beside the database. */

@@ -218,8 +218,6 @@ struct avfs_store {
   char *super;             /* the super-journal that the journal on the disk names, or NULL;
                               changed under lock, as is... */
   int names_super;         /* ...whether SQLite's own, the virtual one, names it */
-  int undo_failed;         /* the disk could not be taken back and the lock is kept: nothing may
-                              be written any more */
 };
 
 AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)

@@ -28,7 +28,7 @@
  * A segment that failed refuses the statement or the COMMIT. SQLite then gives its lock up
  * (discard), or, with locking_mode=EXCLUSIVE, writes its rollback into the same
  * transaction: the failed segment goes on first (retry_segment). Not so one that names a
- * super-journal: it is undone when SQLite begins to roll back (roll_back_super).
+ * super-journal: it is undone when SQLite begins to roll back (avfs_transaction_before_write).
  *
  * Who: the writer, on its own thread; it holds EXCLUSIVE when it writes. It waits
  * for the disk here only in write-through.
@@ -149,34 +149,35 @@ void avfs_transaction_note_super(avfs_store *s, int named) {
 }
 
 static int super_is_gone(avfs_store *s);
-static int undo_through(avfs_conn *c);
+static int undo_through(avfs_store *s);
 
 /* SQLite has synced with a super-journal, and goes on with anything but PHASETWO: it rolls
  * back. What is on the disk is undone here, before SQLite deletes the super-journal: else
  * the journal on the disk would name one that is gone, and undo nothing. What SQLite writes from
  * here on is what the database has. With locking_mode=EXCLUSIVE the next transaction follows
- * under the same lock.
+ * under the same lock. If the disk refuses, SQLite tries its rollback again, and this with it.
  *
- * Not with journal_mode=MEMORY or OFF, where SQLite's own journal has no name: then the one
- * on the disk keeps the super-journal alive (vfs.c, ask), and ends with the next commit. */
-static int roll_back_super(avfs_conn *c) {
+ * With journal_mode=MEMORY or OFF, SQLite's own journal has no name: then the one on the disk
+ * keeps the super-journal alive (vfs.c, ask), and ends with the next commit, unless a
+ * segment of it has failed. */
+int avfs_transaction_before_write(avfs_conn *c) {
   avfs_store *s = c->store;
-  int rc;
-  if (s->super == NULL || !s->names_super || super_is_gone(s)) return SQLITE_OK;
-  rc = undo_through(c);
-  if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
-  if (rc != SQLITE_OK) {
-    s->undo_failed = 1;
-    return rc;
+  int rolls_back;
+  if (s->super == NULL || super_is_gone(s)) return SQLITE_OK;
+  avfs_store_enter(s);
+  rolls_back = s->names_super || wait_segment(s) != SQLITE_OK;
+  avfs_store_leave(s);
+  if (!rolls_back) return SQLITE_OK;
+  if (undo_through(s) != SQLITE_OK) {
+    avfs_report(SQLITE_IOERR, "asyncvfs: the rollback of %s is not done (%u); SQLite tries it again",
+                s->path, s->batch.os_error);
+    return SQLITE_IOERR;
   }
+  if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
   avfs_store_enter(s);
   avfs_transaction_begin(s);
   avfs_store_leave(s);
   return SQLITE_OK;
-}
-
-int avfs_transaction_before_write(avfs_conn *c) {
-  return c->store->undo_failed ? SQLITE_IOERR : roll_back_super(c);
 }
 
 int avfs_transaction_sync(avfs_conn *c, const char *super) {
@@ -184,9 +185,8 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   char *copy = NULL;
   int rc;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
-  if (s->undo_failed) return SQLITE_IOERR;
   if (super == NULL) {
-    rc = roll_back_super(c);
+    rc = avfs_transaction_before_write(c);
     if (rc != SQLITE_OK) return rc;
   }
   if (has_kept_lock(c)) {
@@ -232,7 +232,6 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   int ours = 1, rc = SQLITE_OK;
   *handed_over_out = 0;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
-  if (s->undo_failed) return SQLITE_IOERR;
   if (s->through != AVFS_THROUGH_NOT) {
     avfs_store_enter(s);
     finish_through(s);
@@ -299,23 +298,8 @@ static int super_is_gone(avfs_store *s) {
   return !there;
 }
 
-static int undo_through(avfs_conn *c) {
-  avfs_store *s = c->store;
-  int rc;
+static void forget_through(avfs_store *s) {
   avfs_store_enter(s);
-  (void)wait_segment(s);
-  avfs_store_leave(s);
-  rc = avfs_batch_undo(&s->batch);
-  if (rc != SQLITE_OK) {
-    /* The journal is left hot, as stock SQLite leaves its own, and nobody here
-     * uses the file until somebody has rolled it back under a fresh lock. */
-    avfs_report(rc, "asyncvfs: cannot undo a transaction of %s (%u): its journal is left to be "
-                "rolled back by the next connection", s->path, s->batch.os_error);
-    avfs_batch_abandon(&s->batch);
-    rc = SQLITE_IOERR;
-  }
-  avfs_store_enter(s);
-  if (rc != SQLITE_OK) s->ours = 0;
   avfs_page_table_clear(&s->draining, &s->pool);
   avfs_backlog_count(s);
   s->draining.size = s->committed.size;
@@ -324,7 +308,30 @@ static int undo_through(avfs_conn *c) {
   avfs_free(s->super);
   s->super = NULL;
   avfs_store_leave(s);
+}
+
+/* Takes the disk back to what it was. Can be called again when it fails: then nothing has
+ * changed for us. */
+static int undo_through(avfs_store *s) {
+  int rc;
+  avfs_store_enter(s);
+  (void)wait_segment(s);
+  avfs_store_leave(s);
+  rc = avfs_batch_undo(&s->batch);
+  if (rc == SQLITE_OK) forget_through(s);
   return rc;
+}
+
+/* The journal is left hot, as stock SQLite leaves its own, and nobody here uses the file until
+ * somebody has rolled it back under a fresh lock. */
+static void leave_hot(avfs_store *s, int rc) {
+  avfs_report(rc, "asyncvfs: cannot undo a transaction of %s (%u): its journal is left to be "
+              "rolled back by the next connection", s->path, s->batch.os_error);
+  avfs_batch_abandon(&s->batch);
+  avfs_store_enter(s);
+  s->ours = 0;
+  avfs_store_leave(s);
+  forget_through(s);
 }
 
 int avfs_transaction_discard(avfs_conn *c) {
@@ -333,12 +340,12 @@ int avfs_transaction_discard(avfs_conn *c) {
   if (super_is_gone(s)) {
     int handed_over;
     rc = avfs_transaction_commit(c, &handed_over);
-  } else if (s->through != AVFS_THROUGH_NOT) {
-    rc = undo_through(c);
+  } else if (s->through != AVFS_THROUGH_NOT && (rc = undo_through(s)) != SQLITE_OK) {
+    leave_hot(s, rc);
+    rc = SQLITE_IOERR;
   }
   if (s->txn.count > 0) avfs_page_table_clear(&s->txn, &s->txn_pool);
   avfs_virtual_journal_reset(&s->journal);
   avfs_transaction_note_super(s, 0);
-  s->undo_failed = 0;
   return rc;
 }

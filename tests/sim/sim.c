@@ -215,9 +215,14 @@ static void rollback(program *p);
 
 /* The lock of locking_mode=EXCLUSIVE goes with the next read. */
 static void leave_exclusive(program *p) {
+  char sql[60];
+  int d;
   if (!p->exclusive) return;
   (void)exec(p, "PRAGMA locking_mode=NORMAL");
-  (void)exec(p, "SELECT count(*) FROM sqlite_master");
+  for (d = 0; d < sim_databases; d++) {
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM %s.sqlite_master", sim_schemas[d]);
+    (void)exec(p, sql);
+  }
   p->exclusive = 0;
 }
 
@@ -575,7 +580,7 @@ static void open_program(program *p) {
   if (shared) mode = run.shared_mode;
   if (sim_databases > 1 && mode >= 3 && chance(60)) mode = (int)below(3);
   p->off = mode == 4;
-  p->exclusive = sim_databases == 1 && !p->off && !shared && chance(10);
+  p->exclusive = !p->off && !shared && chance(10);
   p->super = mode < 3 && strcmp(synchronous, "OFF") != 0;
   for (d = 0; d < sim_databases; d++) {
     snprintf(sql, sizeof sql, "ATTACH '%s' AS %s", sim_names[d], sim_schemas[d]);
