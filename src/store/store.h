@@ -217,7 +217,8 @@ struct avfs_store {
   int through_has_header;              /* ...if it did */
   char *super;             /* the super-journal that the journal on the disk names, or NULL;
                               changed under lock, as is... */
-  int names_super;         /* ...whether SQLite's own, the virtual one, names it */
+  uint32_t names_super;    /* ...the thread whose SQLite's own, the virtual one, names it; 0: none */
+  int synced_super;        /* and that transaction has been synced */
 };
 
 AVFS_LOCK_FUNCTIONS(avfs_store, avfs_store, avfs_store_role)
@@ -284,7 +285,8 @@ void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
  * last one may be in EXCLUSIVE mode: then xUnlock never comes. */
 void avfs_note_locking_mode(void);
 void avfs_note_unlock(avfs_conn *conn);
-/* SQLite's journal names its super-journal, or does not any more. */
+/* SQLite's journal names its super-journal, or does not any more. Of the calling thread: it
+ * alone is to see that journal, until it has rolled back. */
 void avfs_transaction_note_super(avfs_store *s, int named);
 /* Before what SQLite writes: its rollback, if it has synced with a super-journal. */
 int avfs_transaction_before_write(avfs_conn *conn);

@@ -142,9 +142,11 @@ done:
 }
 
 void avfs_transaction_note_super(avfs_store *s, int named) {
-  if (s->names_super == named) return;
+  uint32_t thread = named ? avfs_thread_id() : 0;
+  s->synced_super = 0;
+  if (s->names_super == thread) return;
   avfs_store_enter(s);
-  s->names_super = named;
+  s->names_super = thread;
   avfs_store_leave(s);
 }
 
@@ -165,7 +167,7 @@ int avfs_transaction_before_write(avfs_conn *c) {
   int rolls_back;
   if (s->super == NULL || super_is_gone(s)) return SQLITE_OK;
   avfs_store_enter(s);
-  rolls_back = s->names_super || wait_segment(s) != SQLITE_OK;
+  rolls_back = s->synced_super || wait_segment(s) != SQLITE_OK;
   avfs_store_leave(s);
   if (!rolls_back) return SQLITE_OK;
   if (undo_through(s) != SQLITE_OK) {
@@ -199,6 +201,7 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
     size_t n = strlen(super) + 1;
+    s->synced_super = s->names_super != 0;
     copy = avfs_alloc(n);
     if (copy == NULL) return SQLITE_IOERR_NOMEM;
     memcpy(copy, super, n);

@@ -37,7 +37,7 @@ static size_t without_tail(const char *name, const char *tail) {
 typedef struct journal_query {
   avfs_store *writing;   /* whose writer the journal belongs to */
   int known;             /* the OS lock is held: nothing is there */
-  int names_super;       /* the virtual journal does */
+  int names_super;       /* the virtual journal does, and is this thread's */
 } journal_query;
 
 static void ask(avfs_store *s, void *arg) {
@@ -46,7 +46,7 @@ static void ask(avfs_store *s, void *arg) {
   /* With a super-journal the journal on the disk may name it: SQLite must find that too. */
   q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours && s->super == NULL;
   if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED && !s->os_busy) q->writing = s;
-  q->names_super = q->writing != NULL && s->names_super;
+  q->names_super = q->writing != NULL && s->names_super == avfs_thread_id();
   avfs_store_leave_shared(s);
 }
 
