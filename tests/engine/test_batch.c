@@ -689,6 +689,29 @@ static void undo_takes_the_super_journals_name_away(void) {
   states_free(&s);
 }
 
+/* Each call of an undo fails, once: done again, it takes the file back. */
+static void undo_that_failed_is_done_again(void) {
+  states s = states_make(1024);
+  bool failed = true;
+  for (uint64_t n = 1; failed && n < 100; n++) {
+    rig *r = rig_open(1024, &s.state[1]);
+    write_with_super(r, &s.state[1], &s.state[2], "C:\\a-mj0");
+    judge.undoing = true;
+    fake.complete_at_once = true;
+    fake.fail_from = fake.calls + n;
+    fake.fail_count = 1;
+    failed = avfs_batch_undo(&r->b) != SQLITE_OK;
+    fake.fail_count = 0;
+    if (failed && !CHECK_EQ(avfs_batch_undo(&r->b), SQLITE_OK)) {
+      FAIL("so it was when call %llu failed", (unsigned long long)n);
+    }
+    check_undone(&s.state[1]);
+    rig_close(r);
+  }
+  CHECK(!failed);
+  states_free(&s);
+}
+
 /* A segment that failed at any call is undone as well. */
 static void a_failed_segment_can_be_undone(void) {
   states s = states_make(1024);
@@ -869,6 +892,7 @@ void suite_batch(void) {
   ADD_TEST(suite, another_thread_goes_on_from_any_call);
   ADD_TEST(suite, undo_takes_the_file_back);
   ADD_TEST(suite, undo_takes_the_super_journals_name_away);
+  ADD_TEST(suite, undo_that_failed_is_done_again);
   ADD_TEST(suite, a_failed_segment_can_be_undone);
   ADD_TEST(suite, a_power_cut_leaves_before_or_after);
   ADD_TEST(suite, a_power_cut_between_segments_leaves_before);
