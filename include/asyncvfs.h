@@ -136,7 +136,8 @@ typedef struct asyncvfs_error {
  * may be while the other thread still tells of a failure before it: what the callback
  * changes needs a lock.
  * When asyncvfs_on_error returns, the callback it replaced is not running (unless it was
- * called from within a callback) and is not called any more. SQLITE_NOMEM: no thread could be had. */
+ * called from within a callback) and is not called any more. SQLITE_NOMEM: no thread could
+ * be had. */
 typedef void(ASYNCVFS_CALL *asyncvfs_error_callback)(void *arg, const asyncvfs_error *error);
 int ASYNCVFS_CALL asyncvfs_on_error(asyncvfs_error_callback callback, void *arg);
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # release.sh BUILD_DIR: what a release consists of, from what was built and tested in
 # BUILD_DIR, side by side in it: AsyncVfs-<version>-x64.msi, the DLL as the installer has it,
-# its debug file, and SHA256SUMS over these; and a manifest for winget in winget/. `./dev msi` calls it. Signed, if ASYNCVFS_SIGN_CERT
-# is set (sign.sh).
+# its debug file, and SHA256SUMS over these; and a manifest for winget in winget/. `./dev msi`
+# calls it. Signed, if ASYNCVFS_SIGN_CERT is set (sign.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")

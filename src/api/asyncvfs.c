@@ -18,14 +18,9 @@ int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *m
   return avfs_bind_register((flags & ASYNCVFS_MAKE_DEFAULT) != 0, message, message_bytes);
 }
 
-static void nothing(avfs_store *s, void *arg) {
-  (void)s;
-  (void)arg;
-}
-
 int ASYNCVFS_CALL asyncvfs_unregister(void) {
   if (sqlite3_api == NULL) return SQLITE_OK;
-  if (avfs_registry_visit(NULL, 0, nothing, NULL) > 0) return SQLITE_BUSY;
+  if (avfs_registry_has(NULL)) return SQLITE_BUSY;
   return avfs_vfs_unregister();
 }
 

@@ -8,8 +8,9 @@
  *   asyncvfs_default(name, value)   what databases opened from now on begin with
  *
  * They are on every connection that is opened from the registration on, by an automatic
- * extension; also on the nested ones that roll a hot journal back (store/process_lock.c), where nobody
- * calls them. Those that wait or change something are DIRECTONLY: no view or trigger may.
+ * extension; also on the nested ones that roll a hot journal back (store/process_lock.c),
+ * where nobody calls them. Those that wait or change something are DIRECTONLY: no view or
+ * trigger may.
  * Unlike a pragma, which acts when it is prepared, a function acts when it is stepped.
  */
 #include "api/bind.h"

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+const unsigned char avfs_journal_magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
 
 uint32_t avfs_get4(const unsigned char *p) {
   return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -29,7 +29,7 @@ uint64_t avfs_journal_length(uint64_t end) { return round_up(end + 8); }
 void avfs_journal_header(unsigned char sector[AVFS_SECTOR], uint32_t records, uint32_t nonce,
                          uint32_t pages, uint32_t page_bytes) {
   memset(sector, 0, AVFS_SECTOR);
-  memcpy(sector, magic, sizeof magic);
+  memcpy(sector, avfs_journal_magic, sizeof avfs_journal_magic);
   avfs_put4(sector + 8, records);
   avfs_put4(sector + 12, nonce);
   avfs_put4(sector + 16, pages);
@@ -55,6 +55,6 @@ uint32_t avfs_super_record(unsigned char *to, const char *name, uint32_t name_by
   memcpy(to + 4, name, name_bytes);
   avfs_put4(to + 4 + name_bytes, name_bytes);
   avfs_put4(to + 8 + name_bytes, checksum);
-  memcpy(to + 12 + name_bytes, magic, sizeof magic);
+  memcpy(to + 12 + name_bytes, avfs_journal_magic, sizeof avfs_journal_magic);
   return name_bytes + 20;
 }

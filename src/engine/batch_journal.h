@@ -26,6 +26,9 @@
 
 enum { AVFS_SECTOR = 4096 };
 
+/* Begins a header and ends the record that names a super-journal (pager.c, aJournalMagic). */
+extern const unsigned char avfs_journal_magic[8];
+
 /* Bytes of one record. */
 uint32_t avfs_record_bytes(uint32_t page_bytes);
 /* The page that holds SQLite's lock bytes (PENDING_BYTE, os.h). */

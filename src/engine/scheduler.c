@@ -140,7 +140,8 @@ int avfs_engine_start(const avfs_io *io) {
     engine.io = io;
     rc = io->start();
     if (rc == SQLITE_OK) add_threads(FIRST_THREADS);
-    if (rc == SQLITE_OK && avfs_counter_get(&engine.threads) == 0) rc = SQLITE_NOMEM;   /* one is enough to go on */
+    /* One is enough to go on. */
+    if (rc == SQLITE_OK && avfs_counter_get(&engine.threads) == 0) rc = SQLITE_NOMEM;
   }
   engine_leave(&engine);
   return rc;

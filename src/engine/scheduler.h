@@ -1,9 +1,9 @@
 /* scheduler.h: the pool of threads, and what they do when.
  *
- * A small pool of threads, which grows when all of them are busy, waits on the completion port. What completes is
- * handled as it comes (avfs_op.done: short; it waits for the disk at most for the next
- * small read or write, one that is alone). What may wait longer is done by tasks, one per
- * open store: run at their due time or soon after.
+ * A small pool of threads, which grows when all of them are busy, waits on the completion
+ * port. What completes is handled as it comes (avfs_op.done: short; it waits for the disk at
+ * most for the next small read or write, one that is alone). What may wait longer is done by
+ * tasks, one per open store: run at their due time or soon after.
  *
  *               avfs_task_schedule            due, a thread is free
  *      IDLE ----------------------> WAITING ----------------------> RUNNING

@@ -341,6 +341,11 @@ static int disk_error(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role)
   return counts ? s->error_rc : SQLITE_OK;
 }
 
+/* What is left of a wait, rounded up. */
+static uint32_t ms_left(uint64_t now, uint64_t until) {
+  return until == AVFS_NEVER ? AVFS_FOREVER : (uint32_t)((until - now + ms - 1) / ms);
+}
+
 /* Has the connection's busy handler wait: it sleeps in avfs_backlog_sleep. Returns 0 when
  * it gives up. */
 static int call_busy_handler(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
@@ -370,7 +375,7 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
       else if (calls > 0) return SQLITE_BUSY;
       else has_handler = 0;   /* there is none: full_timeout_ms alone counts */
     } else {
-      avfs_store_wait(s, until == AVFS_NEVER ? AVFS_FOREVER : (uint32_t)((until - now + ms - 1) / ms));
+      avfs_store_wait(s, ms_left(now, until));
     }
   }
   return SQLITE_OK;
@@ -397,7 +402,7 @@ int avfs_backlog_sleep(uint64_t us) {
   now = s->io->now_ns();
   until = now + us * 1000;
   while (now < until && is_full(s) && s->run != AVFS_RUN_BACKOFF) {
-    avfs_store_wait(s, (uint32_t)((until - now + ms - 1) / ms));
+    avfs_store_wait(s, ms_left(now, until));
     now = s->io->now_ns();
   }
   avfs_store_leave(s);
@@ -428,7 +433,7 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
     } else {
       now = s->io->now_ns();
       if (now >= until) rc = failing ? s->error_rc : SQLITE_BUSY;
-      else wait_ms = (uint32_t)((until - now + ms - 1) / ms);
+      else wait_ms = ms_left(now, until);
     }
     if (rc != SQLITE_OK) {
       if (seq > s->draining_seq) s->waiting--;

@@ -236,11 +236,10 @@ int avfs_store_write(avfs_conn *c, const void *p, uint32_t n, uint64_t offset) {
   avfs_store *s = c->store;
   const unsigned char *from = p;
   uint32_t unit;
-  int rc = SQLITE_OK;
+  int rc;
   if (!is_writer(c)) return SQLITE_IOERR_WRITE;   /* not by SQLite's rules */
   rc = avfs_transaction_before_write(c);
-  if (rc != SQLITE_OK) return rc;
-  if (n != s->txn_pool.page_bytes) rc = follow_page_size(c, n, offset);
+  if (rc == SQLITE_OK && n != s->txn_pool.page_bytes) rc = follow_page_size(c, n, offset);
   if (rc == SQLITE_OK && offset > s->txn.size) rc = write_gap(c, offset);
   unit = s->txn_pool.page_bytes;
   while (rc == SQLITE_OK && n > 0) {
@@ -264,7 +263,7 @@ int avfs_store_write(avfs_conn *c, const void *p, uint32_t n, uint64_t offset) {
 int avfs_store_truncate(avfs_conn *c, uint64_t size) {
   avfs_store *s = c->store;
   uint32_t unit = s->txn_pool.page_bytes;
-  int rc = SQLITE_OK;
+  int rc;
   if (!is_writer(c)) return SQLITE_IOERR_TRUNCATE;
   rc = avfs_transaction_before_write(c);
   if (rc != SQLITE_OK) return rc;

@@ -220,7 +220,9 @@ static void nothing(avfs_store *s, void *arg) {
   (void)arg;
 }
 
-int avfs_registry_has(const char *path) { return avfs_registry_visit(path, strlen(path), nothing, NULL); }
+int avfs_registry_has(const char *path) {
+  return avfs_registry_visit(path, path == NULL ? 0 : strlen(path), nothing, NULL) > 0;
+}
 
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg) {
   registry_enter(&registry);

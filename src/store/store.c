@@ -24,16 +24,6 @@ enum {
   FIRST_PAGE_BYTES = 4096     /* until the database says what it is */
 };
 
-static char *concat(const char *a, const char *b) {
-  size_t n = strlen(a), m = strlen(b) + 1;
-  char *s = avfs_alloc(n + m);
-  if (s != NULL) {
-    memcpy(s, a, n);
-    memcpy(s + n, b, m);
-  }
-  return s;
-}
-
 /* The batch asks to go on: from its done(), so this thread looks at tasks next. */
 static void resume(avfs_batch *b) { avfs_task_continue(&((avfs_store *)b->owner)->task); }
 
@@ -81,9 +71,9 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->identity = *id;
   s->id = avfs_registry_next_id();
   avfs_virtual_journal_init(&s->journal, parent, JOURNAL_MEMORY);
-  s->path = concat(name, "");
-  s->journal_path = concat(name, "-journal");
-  s->wal_path = concat(name, "-wal");
+  s->path = avfs_concat(name, "");
+  s->journal_path = avfs_concat(name, "-journal");
+  s->wal_path = avfs_concat(name, "-wal");
   s->loss = avfs_alloc_zero(sizeof *s->loss);
   if (s->path == NULL || s->journal_path == NULL || s->wal_path == NULL || s->loss == NULL) goto fail;
   avfs_store_enter(s);

@@ -27,12 +27,13 @@
  *   os_busy       a flag under lock: its setter alone may call os_file's methods and
  *                 batch's journal functions, without holding lock. Others wait.
  *   the writer    (the connection at RESERVED or more) owns txn, txn_pool, journal,
- *                 through; without a lock. They pass to the next writer under lock.
+ *                 through, synced_super; without a lock. They pass to the next writer
+ *                 under lock. super and names_super it changes under lock: others look.
  *   run           while it is not AVFS_RUN_NONE, the task owns batch, and the pages
  *                 of draining do not change (nobody writes into them, readers may read).
  *
  * Condition variables, all of lock:
- *   durable       durable_seq has moved, or a batch has failed
+ *   durable       durable_seq has moved, a batch has failed, or the store is taken down
  *   turn          a connection's: it is the first of those that wait for RESERVED, and
  *                 RESERVED is free
  *   changed       a lock level, os_busy, run or a table is not what it was
@@ -312,8 +313,8 @@ uint64_t avfs_backlog_grew(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
  * c is NULL after a commit, when it is too late to refuse: as long as the disk works. */
 int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(avfs_store_role);
 /* The last moment to refuse a commit: SQLITE_OK, or the disk's error when the queue is
- * full and the disk fails, or fails for long. A writer that did not ask for its lock (locking_mode=EXCLUSIVE)
- * has not been stopped before. */
+ * full and the disk fails, or fails for long. A writer that did not ask for its lock
+ * (locking_mode=EXCLUSIVE) has not been stopped before. */
 int avfs_backlog_check_room(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* A table has grown or shrunk: counts it in the process's queue. */
 void avfs_backlog_count(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
@@ -402,7 +403,7 @@ int avfs_registry_release(avfs_store *s);
  * all stores (NULL), with the registry locked. Returns how many there were. */
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg);
-/* 1 when a connection of this path is open that has a store. */
+/* 1 when a connection of this path is open that has a store; NULL: when any is. */
 int avfs_registry_has(const char *path);
 /* visit for all connections. */
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg);

@@ -200,11 +200,9 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
   }
   if (s->through == AVFS_THROUGH_NOT && super == NULL) return SQLITE_OK;
   if (super != NULL) {
-    size_t n = strlen(super) + 1;
     s->synced_super = s->names_super != 0;
-    copy = avfs_alloc(n);
+    copy = avfs_concat(super, "");
     if (copy == NULL) return SQLITE_IOERR_NOMEM;
-    memcpy(copy, super, n);
   }
   /* All of it is flushed here, where the commit can still be refused. */
   rc = avfs_transaction_spill(c, 1, &copy);
@@ -255,7 +253,9 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     }
   }
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
-  if (c->durability == AVFS_DURABILITY_DISK && s->durable_seq < s->commit_seq) c->await_seq = s->commit_seq;
+  if (c->durability == AVFS_DURABILITY_DISK && s->durable_seq < s->commit_seq) {
+    c->await_seq = s->commit_seq;
+  }
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(&s->task, due);

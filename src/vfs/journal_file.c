@@ -1,11 +1,13 @@
 /* journal_file.c: the rollback journal of a writer that is ours, in memory.
  *
  * It belongs to the store's virtual journal, of which the connection at RESERVED
- * is the owner; only that one opens it (vfs.c). Syncing costs nothing: the batch
+ * is the owner. That one opens it (vfs.c); and so does, to read whether it names a
+ * super-journal, SQLite's pager_delsuper on the same thread. Syncing costs nothing: the batch
  * brings a journal of its own. Nothing here fails where SQLite finalises it.
  */
 #include <string.h>
 
+#include "engine/batch_journal.h"
 #include "vfs/vfs.h"
 
 typedef struct journal_file {
@@ -32,9 +34,12 @@ static int journal_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
  * another journal begins (writeJournalHdr), or this one becomes void (zeroJournalHdr), unless
  * it is the number of records (syncJournal: 12 bytes). */
 static void note_super(avfs_store *s, const void *p, int n, sqlite3_int64 offset) {
-  static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
-  if (offset == 0 && n != 12) avfs_transaction_note_super(s, 0);
-  else if (n == sizeof magic && memcmp(p, magic, sizeof magic) == 0) avfs_transaction_note_super(s, 1);
+  const int magic_bytes = sizeof avfs_journal_magic;
+  if (offset == 0 && n != 12) {
+    avfs_transaction_note_super(s, 0);
+  } else if (n == magic_bytes && memcmp(p, avfs_journal_magic, sizeof avfs_journal_magic) == 0) {
+    avfs_transaction_note_super(s, 1);
+  }
 }
 
 static int journal_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 offset) {

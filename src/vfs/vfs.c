@@ -82,12 +82,11 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   if (rc != SQLITE_OK) return rc;
   rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
   if (rc != SQLITE_OK) return rc;
-  m->conn.path = avfs_alloc(strlen(name) + 1);
+  m->conn.path = avfs_concat(name, "");
   if (m->conn.path == NULL) {
     avfs_parent_file_close(m->conn.parent);
     return SQLITE_NOMEM;
   }
-  memcpy(m->conn.path, name, strlen(name) + 1);
   if (flags_out != NULL) *flags_out = got;
   m->conn.durability = settings.value[AVFS_DURABILITY];
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
@@ -124,17 +123,10 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
   if (name != NULL && (flags & SQLITE_OPEN_MAIN_DB)) {
     return open_main(vfs, name, (avfs_main_file *)f, flags, flags_out);
   }
-  if (name != NULL && (flags & SQLITE_OPEN_MAIN_JOURNAL)) {
+  /* pager_delsuper calls a journal that may name a super-journal one itself. */
+  if (name != NULL && (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL))) {
     journal_query q = query(name, "-journal");
-    if (q.writing != NULL) {
-      avfs_journal_file_open(f, q.writing);
-      if (flags_out != NULL) *flags_out = flags;
-      return SQLITE_OK;
-    }
-  }
-  if (name != NULL && (flags & SQLITE_OPEN_SUPER_JOURNAL)) {   /* or a journal that may name one */
-    journal_query q = query(name, "-journal");
-    if (q.names_super) {
+    if ((flags & SQLITE_OPEN_MAIN_JOURNAL) ? q.writing != NULL : q.names_super) {
       avfs_journal_file_open(f, q.writing);
       if (flags_out != NULL) *flags_out = flags;
       return SQLITE_OK;

@@ -9,9 +9,21 @@
 #define AVFS_HEAP_H
 
 #include <stddef.h>
+#include <string.h>
 
 void *avfs_alloc(size_t bytes);
 void *avfs_alloc_zero(size_t bytes);
 void avfs_free(void *p);   /* NULL is fine */
+
+/* A new text: a, then b. */
+static inline char *avfs_concat(const char *a, const char *b) {
+  size_t n = strlen(a), m = strlen(b) + 1;
+  char *s = avfs_alloc(n + m);
+  if (s != NULL) {
+    memcpy(s, a, n);
+    memcpy(s + n, b, m);
+  }
+  return s;
+}
 
 #endif

@@ -14,16 +14,14 @@ suite() { # RUN
 }
 while [ $kills -lt "$wanted" ]; do
   suite $run & first=$!
-  rc=0
-  suite $((run + 1)) || rc=$?
-  wait $first || rc=$?
-  if [ $rc != 0 ]; then
-    for failed in "$log.$run.log" "$log.$((run + 1)).log"; do
-      grep -vE ' ok +[0-9.]+ s' "$failed" | tail -n 20 || true
-      echo "error: the suite kill fails, or the one beside it: $failed"
-    done
-    exit 1
-  fi
+  failed=()
+  suite $((run + 1)) || failed+=("$log.$((run + 1)).log")
+  wait $first || failed+=("$log.$run.log")
+  for one in "${failed[@]}"; do
+    grep -vE ' ok +[0-9.]+ s' "$one" | tail -n 20 || true
+    echo "error: the suite kill fails: $one"
+  done
+  [ ${#failed[@]} = 0 ] || exit 1
   count $run
   count $((run + 1))
   run=$((run + 2))
