@@ -130,11 +130,14 @@ static int journal_is_hot(avfs_store *s, int first_try, int *hot_out) {
 
 /* SQLite itself rolls the hot journal back, through the parent VFS. Not through
  * the store: its writes are no commit. PRIVATECACHE is a must: under shared cache
- * the connection would wait for the mutex that our caller holds. */
+ * the connection would wait for the mutex that our caller holds. NO_CKPT_ON_CLOSE: it may
+ * be the last connection to a -wal beside the journal, which its close would write into the
+ * database and delete. That is the application's to decide. */
 static int recover(avfs_store *s) {
   sqlite3 *db = NULL;
   int rc = sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE,
                            s->parent->zName);
+  if (rc == SQLITE_OK) rc = sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_exec(db, "PRAGMA schema_version", NULL, NULL, NULL);
   if (rc != SQLITE_OK && db != NULL) rc = sqlite3_extended_errcode(db);
   sqlite3_close(db);

@@ -263,6 +263,37 @@ static void new_connection_sees_all_before_and_after_the_change(void) {
   check_stock_content(path, 101);
 }
 
+/* A journal that counts as hot and brings no page back, beside a database in WAL mode: a set of
+ * files that somebody put together. What the rollback needs of SQLite is not to end the WAL,
+ * which is the application's. */
+static void recovery_leaves_the_wal(void) {
+  static const uint8_t header[512] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0,
+                                      0,    0,    1,    2,    3,    4,    0,    0,    0, 1,
+                                      0,    0,    2,    0,    0,    0,    16,   0};
+  static const char *const vfs_names[] = {SQL_STOCK_VFS, NULL};
+  for (int i = 0; i < 2; i++) {
+    const char *vfs = vfs_names[i] != NULL ? vfs_names[i] : sql_vfs();
+    const char *from = scratch_path("from.db"), *path = scratch_path("both.db");
+    sqlite3 *db = sql_open(from, SQL_STOCK_VFS);
+    set_mode(db, "wal");   /* one page, as the journal's header says */
+    sql_must(db, "CREATE TABLE t(n); INSERT INTO t VALUES(7)");
+    CHECK(sql_copy_database(from, path));
+    CHECK(sql_file_copy(sql_beside(from, "-wal"), sql_beside(path, "-wal")));
+    CHECK(sql_file_write(sql_beside(path, "-journal"), header, sizeof header));
+    sql_close(db);
+    int64_t wal_bytes = sql_file_size(sql_beside(path, "-wal"));
+    int64_t database_bytes = sql_file_size(path);
+    CHECK(wal_bytes > 0);
+    db = sql_open(path, vfs);
+    CHECK_EQ(sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL), SQLITE_OK);
+    CHECK_EQ(sql_int(db, "SELECT n FROM t"), 7);
+    CHECK(!sql_file_exists(sql_beside(path, "-journal")));
+    sql_close(db);
+    CHECK_EQ(sql_file_size(sql_beside(path, "-wal")), wal_bytes);
+    CHECK_EQ(sql_file_size(path), database_bytes);
+  }
+}
+
 void suite_wal_handover(void) {
   CU_pSuite suite = CU_add_suite("wal_handover", NULL, NULL);
   ADD_TEST(suite, one_connection_goes_there_and_back);
@@ -273,4 +304,5 @@ void suite_wal_handover(void) {
   ADD_TEST(suite, foreign_process_changes_the_mode);
   ADD_TEST(suite, database_in_wal_mode_is_passed_through);
   ADD_TEST(suite, new_connection_sees_all_before_and_after_the_change);
+  ADD_TEST(suite, recovery_leaves_the_wal);
 }
