@@ -15,6 +15,7 @@
   SUITE(wal_handover)  \
   SUITE(large_transaction) \
   SLOW(large_2gib)     \
+  SUITE(journal_overflow) \
   SUITE(leaks)         \
   SUITE(loading)       \
   SUITE(durability)    \

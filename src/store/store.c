@@ -70,11 +70,11 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->db = db;
   s->identity = *id;
   s->id = avfs_registry_next_id();
-  avfs_virtual_journal_init(&s->journal, parent, JOURNAL_MEMORY);
   s->path = avfs_concat(name, "");
   s->journal_path = avfs_concat(name, "-journal");
   s->wal_path = avfs_concat(name, "-wal");
   s->loss = avfs_alloc_zero(sizeof *s->loss);
+  avfs_virtual_journal_init(&s->journal, parent, s->path, JOURNAL_MEMORY);
   if (s->path == NULL || s->journal_path == NULL || s->wal_path == NULL || s->loss == NULL) goto fail;
   avfs_store_enter(s);
   s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = FIRST_PAGE_BYTES;

@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/report.h"
 #include "win32/heap.h"
 
-void avfs_virtual_journal_init(avfs_virtual_journal *j, sqlite3_vfs *parent,
+void avfs_virtual_journal_init(avfs_virtual_journal *j, sqlite3_vfs *parent, const char *database,
                                uint64_t memory_limit) {
   memset(j, 0, sizeof *j);
   j->parent = parent;
+  j->database = database;
   j->memory_limit = memory_limit / AVFS_JOURNAL_BLOCK * AVFS_JOURNAL_BLOCK;
 }
 
@@ -21,26 +23,29 @@ static uint32_t piece_of(const avfs_virtual_journal *j, uint64_t offset, uint32_
   return n < left ? n : left;
 }
 
+/* Gone when closed, as SQLite's own temporary files. Not EXCLUSIVE: one may have been left, and
+ * nobody else's can have the name, since the writer alone has a journal. */
 static int open_overflow(avfs_virtual_journal *j) {
-  /* What pager.c asks for its own statement journals: no name, gone when closed. */
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE |
-                    SQLITE_OPEN_DELETEONCLOSE | SQLITE_OPEN_SUBJOURNAL;
-  sqlite3_file *f = avfs_alloc_zero((size_t)j->parent->szOsFile);
-  int rc;
-  if (f == NULL) return SQLITE_IOERR_NOMEM;
-  rc = j->parent->xOpen(j->parent, NULL, f, flags, NULL);
-  if (rc != SQLITE_OK) {
-    avfs_free(f);
-    return rc;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_DELETEONCLOSE |
+                    SQLITE_OPEN_SUBJOURNAL;
+  avfs_parent_file *f = NULL;
+  char *path = sqlite3_mprintf("%s-avfstmp", j->database);
+  char *name = path == NULL ? NULL : (char *)sqlite3_create_filename(path, "", "", 0, NULL);
+  int rc = SQLITE_IOERR_NOMEM;
+  if (name != NULL) {
+    rc = avfs_parent_file_open(j->parent, name, flags, &f, NULL);
+    if (rc == SQLITE_OK) rc = f->file->pMethods->xTruncate(f->file, 0);   /* what was left */
+    if (rc != SQLITE_OK) avfs_report(rc, "asyncvfs: cannot open %s", path);
+    sqlite3_free_filename(name);
   }
-  j->overflow = f;
-  return SQLITE_OK;
+  sqlite3_free(path);
+  if (rc == SQLITE_OK) j->overflow = f;
+  else avfs_parent_file_close(f);
+  return rc == SQLITE_NOMEM ? SQLITE_IOERR_NOMEM : rc;
 }
 
 static void close_overflow(avfs_virtual_journal *j) {
-  if (j->overflow == NULL) return;
-  j->overflow->pMethods->xClose(j->overflow);
-  avfs_free(j->overflow);
+  avfs_parent_file_close(j->overflow);
   j->overflow = NULL;
 }
 
@@ -55,8 +60,8 @@ int avfs_virtual_journal_read(avfs_virtual_journal *j, void *p, uint32_t n, uint
     if (at >= j->memory_limit) {
       int rc = SQLITE_IOERR_SHORT_READ;
       if (j->overflow != NULL) {
-        rc = j->overflow->pMethods->xRead(j->overflow, to + done, (int)k,
-                                          (sqlite3_int64)(at - j->memory_limit));
+        sqlite3_file *f = j->overflow->file;
+        rc = f->pMethods->xRead(f, to + done, (int)k, (sqlite3_int64)(at - j->memory_limit));
       } else {
         memset(to + done, 0, k);
       }
@@ -98,8 +103,8 @@ static int write_piece(avfs_virtual_journal *j, const unsigned char *from, uint3
   if (offset >= j->memory_limit) {
     rc = j->overflow == NULL ? open_overflow(j) : SQLITE_OK;
     if (rc == SQLITE_OK) {
-      rc = j->overflow->pMethods->xWrite(j->overflow, from, (int)n,
-                                         (sqlite3_int64)(offset - j->memory_limit));
+      sqlite3_file *f = j->overflow->file;
+      rc = f->pMethods->xWrite(f, from, (int)n, (sqlite3_int64)(offset - j->memory_limit));
     }
     return rc;
   }

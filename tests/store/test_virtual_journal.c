@@ -5,6 +5,7 @@
  */
 #include "../harness.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "store/virtual_journal.h"
@@ -24,6 +25,12 @@ typedef struct model {
 static sqlite3_vfs *parent(void) {
   (void)sql_vfs();
   return sqlite3_vfs_find(SQL_STOCK_VFS);
+}
+
+static const char *database(void) {
+  static char path[512];
+  snprintf(path, sizeof path, "%s", scratch_path("journaled.db"));
+  return path;
 }
 
 /* Offsets that matter: the ends of blocks, the limit, the size, and any. */
@@ -77,7 +84,7 @@ static void random_use_matches_a_byte_array(void) {
   for (int l = 0; l < 4; l++) {
     avfs_virtual_journal j;
     bool overflowed = false;
-    avfs_virtual_journal_init(&j, parent(), limits[l]);
+    avfs_virtual_journal_init(&j, parent(), database(), limits[l]);
     CHECK_EQ(j.memory_limit, limits[l] / BLOCK * BLOCK);
     memset(&m, 0, sizeof m);
     for (int n = 0; n < 800; n++) {
@@ -117,7 +124,7 @@ static void random_use_matches_a_byte_array(void) {
 static void a_read_past_the_end_is_short_and_filled_with_zeros(void) {
   avfs_virtual_journal j;
   unsigned char p[28];
-  avfs_virtual_journal_init(&j, parent(), BLOCK);
+  avfs_virtual_journal_init(&j, parent(), database(), BLOCK);
   memset(p, 0x55, sizeof p);
   CHECK_EQ(avfs_virtual_journal_read(&j, p, sizeof p, 0), SQLITE_IOERR_SHORT_READ);
   for (size_t i = 0; i < sizeof p; i++) CHECK_EQ(p[i], 0);
@@ -137,7 +144,7 @@ static void a_hole_is_zeros_also_over_stale_bytes(void) {
   static unsigned char noise[3 * BLOCK], got[3 * BLOCK];
   for (uint64_t keep = 0; keep <= 2 * BLOCK; keep += BLOCK / 2) {
     avfs_virtual_journal j;
-    avfs_virtual_journal_init(&j, parent(), BLOCK);
+    avfs_virtual_journal_init(&j, parent(), database(), BLOCK);
     memset(noise, 0xaa, sizeof noise);
     CHECK_EQ(avfs_virtual_journal_write(&j, noise, sizeof noise, 0), SQLITE_OK);
     avfs_virtual_journal_truncate(&j, keep);
@@ -154,7 +161,7 @@ static void a_hole_is_zeros_also_over_stale_bytes(void) {
 static void a_reset_keeps_one_block_and_no_temporary_file(void) {
   static unsigned char noise[4 * BLOCK];
   avfs_virtual_journal j;
-  avfs_virtual_journal_init(&j, parent(), 3 * BLOCK);
+  avfs_virtual_journal_init(&j, parent(), database(), 3 * BLOCK);
   CHECK_EQ(avfs_virtual_journal_write(&j, noise, sizeof noise, 0), SQLITE_OK);
   CHECK(j.overflow != NULL);
   avfs_virtual_journal_reset(&j);
@@ -185,7 +192,7 @@ static void a_refused_temporary_file_is_reported_and_the_rest_stays(void) {
   avfs_virtual_journal j;
   refusing = *parent();
   refusing.xOpen = refuse_open;
-  avfs_virtual_journal_init(&j, &refusing, BLOCK);
+  avfs_virtual_journal_init(&j, &refusing, database(), BLOCK);
   sql_noise(1, bytes, sizeof bytes);
   CHECK_EQ(avfs_virtual_journal_write(&j, bytes, sizeof bytes, 0), SQLITE_CANTOPEN);
   CHECK(j.size <= BLOCK);
