@@ -19,14 +19,14 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   set(lint_defines "-DASYNCVFS_VERSION_TEXT=\"${PROJECT_VERSION}\"" -DAVFS_CHECK
     -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN)
 
-  find_program(LINT_CLANG NAMES clang-14 clang
+  find_program(LINT_CLANG NAMES clang
                DOC "clang, for the thread-safety analysis")
   if(NOT LINT_CLANG)
-    set(LINT_CLANG clang-14)  # ./dev test installs it after ./dev build configured
+    set(LINT_CLANG clang)  # ./dev test installs it after ./dev build configured
   endif()
-  find_program(LINT_TIDY NAMES clang-tidy-14 clang-tidy DOC "clang-tidy, for lint_tidy")
+  find_program(LINT_TIDY NAMES clang-tidy DOC "clang-tidy, for lint_tidy")
   if(NOT LINT_TIDY)
-    set(LINT_TIDY clang-tidy-14)  # as with LINT_CLANG
+    set(LINT_TIDY clang-tidy)  # as with LINT_CLANG
   endif()
   find_program(LINT_HOST_GCC NAMES gcc cc DOC "the compiler for this machine")
 

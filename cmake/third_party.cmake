@@ -9,7 +9,7 @@ add_library(sqlite3_headers INTERFACE)
 
 if(EXISTS "${ASYNCVFS_THIRD_PARTY}/sqlite/sqlite3.c")
   set(sqlite_dir "${ASYNCVFS_THIRD_PARTY}/sqlite")
-  set(sqlite_old_dir "${ASYNCVFS_THIRD_PARTY}/sqlite-3.40.1")
+  set(sqlite_old_dir "${ASYNCVFS_THIRD_PARTY}/sqlite-debian")
   set(cunit_dir "${ASYNCVFS_THIRD_PARTY}/cunit")
   set(sqlite_features
     SQLITE_ENABLE_FTS5 SQLITE_ENABLE_COLUMN_METADATA

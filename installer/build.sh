@@ -22,7 +22,7 @@ mv "$work/doc" "$stage/share/doc"
 [ -z "${MSI_EXTRA_DOC:-}" ] || cp "$MSI_EXTRA_DOC" "$stage/share/doc/"
 # In the short form, which MSVC's linker takes as well as MinGW's: programs linked by
 # /OPT:REF with the form that ld writes do not start.
-llvm-dlltool-14 -m i386:x86-64 -D asyncvfs.dll -d "$root/src/asyncvfs.def" -l "$stage/lib/asyncvfs.lib"
+llvm-dlltool -m i386:x86-64 -D asyncvfs.dll -d "$root/src/asyncvfs.def" -l "$stage/lib/asyncvfs.lib"
 [ -z "${ASYNCVFS_SIGN_CERT:-}" ] || "$root/packaging/sign.sh" "$stage/bin/asyncvfs.dll"
 
 from_cache() { sed -n "s/^CMAKE_PROJECT_$1:STATIC=//p" "$tree/CMakeCache.txt"; }

@@ -11,7 +11,7 @@ mkdir -p "$out"
 export ASAN_OPTIONS=detect_leaks=0
 
 build() { # TARGET
-  CC=clang-14 NATIVE_MORE="$here/fuzz.c" NATIVE_CFLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$here" \
+  CC=clang NATIVE_MORE="$here/fuzz.c" NATIVE_CFLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$here" \
     "$root/tests/native/build.sh" ../fuzz/"$1" "$out/$1" >"$out/$1.build.log" 2>&1 ||
     { cat "$out/$1.build.log"; return 1; }
 }

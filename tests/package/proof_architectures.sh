@@ -43,7 +43,7 @@ else   # the same code for ARM64, by the headers that are here
   with="headers of MinGW (no SDK: $BUILD_DIR/log/windows_sdk.log)"
 fi
 compile() { # TARGET SOURCE
-  clang-14 --target="$1" "${headers[@]}" -std=c17 -O2 -Wall -Wextra -Werror \
+  clang --target="$1" "${headers[@]}" -std=c17 -O2 -Wall -Wextra -Werror \
     -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN -DASYNCVFS_VERSION_TEXT='"0"' \
     -I"$root/include" -I"$root/src" -isystem "$BUILD_DIR/third_party/sqlite" \
     -c -o /dev/null "$2"

@@ -7,6 +7,10 @@
 #include "faults.h"
 #include "sqlite3.h"
 
+#ifndef SQLITE_IOCAP_SUBPAGE_READ   /* newer than Debian 12's SQLite */
+# define SQLITE_IOCAP_SUBPAGE_READ 0x00008000
+#endif
+
 int sqlite3_os_init(void);
 int sqlite3_os_end(void);
 
