@@ -52,18 +52,17 @@ static void flush_function(sqlite3_context *context, int n, sqlite3_value **v) {
 }
 
 static void status_function(sqlite3_context *context, int n, sqlite3_value **v) {
-  avfs_main_file *m = avfs_main_file_of(sqlite3_context_db_handle(context), "main");
-  char *text;
+  char *text = NULL;
   (void)n;
   (void)v;
-  if (m == NULL) {
+  if (sqlite3_file_control(sqlite3_context_db_handle(context), "main", AVFS_FCNTL_STATUS, &text) != SQLITE_OK) {
     sqlite3_result_error(context, "asyncvfs_status: the main database is not open through the "
                          "VFS asyncvfs", -1);
-    return;
+  } else if (text == NULL) {
+    sqlite3_result_error_nomem(context);
+  } else {
+    sqlite3_result_text(context, text, -1, sqlite3_free);
   }
-  text = avfs_store_status(m->conn.store, &m->conn, m->reason);
-  if (text == NULL) sqlite3_result_error_nomem(context);
-  else sqlite3_result_text(context, text, -1, sqlite3_free);
 }
 
 static void version_function(sqlite3_context *context, int n, sqlite3_value **v) {

@@ -317,6 +317,12 @@ static int remember_segment(avfs_batch *b) {
   return SQLITE_OK;
 }
 
+/* The length that the file is to have: in whole chunks, as SQLITE_FCNTL_CHUNK_SIZE asks. */
+static uint64_t wanted_length(const avfs_batch *b) {
+  uint64_t chunk = b->input.chunk_bytes, n = b->input.file_bytes;
+  return chunk == 0 ? n : (n + chunk - 1) / chunk * chunk;
+}
+
 /* The file gets its new length before the writes: one that extends the file
  * would complete synchronously. */
 static int state_pages(avfs_batch *b, int *wait_out) {
@@ -335,9 +341,14 @@ static int state_pages(avfs_batch *b, int *wait_out) {
     return SQLITE_OK;
   }
   if (b->input.file_bytes > b->disk_bytes) {
-    rc = b->io->resize(b->db, b->input.file_bytes);
+    uint64_t bytes = wanted_length(b);
+    rc = b->io->resize(b->db, bytes);
+    if (rc != SQLITE_OK && bytes > b->input.file_bytes) {   /* less may still do */
+      bytes = b->input.file_bytes;
+      rc = b->io->resize(b->db, bytes);
+    }
     if (rc != SQLITE_OK) return rc;
-    b->disk_bytes = b->input.file_bytes;
+    b->disk_bytes = bytes;
   }
   b->writer.db = b->db;
   b->writer.set = &b->set;
@@ -372,10 +383,11 @@ static void forget_transaction(avfs_batch *b) {
 }
 
 static int state_cut(avfs_batch *b) {
+  uint64_t bytes = wanted_length(b);
   int rc;
-  if (b->disk_bytes <= b->input.file_bytes) return SQLITE_OK;
-  rc = b->io->resize(b->db, b->input.file_bytes);
-  if (rc == SQLITE_OK) b->disk_bytes = b->input.file_bytes;
+  if (b->disk_bytes <= bytes) return SQLITE_OK;
+  rc = b->io->resize(b->db, bytes);
+  if (rc == SQLITE_OK) b->disk_bytes = bytes;
   return rc;
 }
 

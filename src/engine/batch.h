@@ -66,7 +66,8 @@ typedef enum avfs_batch_state {
 /* What one run is to write. */
 typedef struct avfs_batch_input {
   avfs_page_table *pages;   /* does not change until the run is over */
-  uint64_t file_bytes;      /* length of the file afterwards */
+  uint64_t file_bytes;      /* length of the database afterwards */
+  uint32_t chunk_bytes;     /* the file's is the next multiple of this; 0: the same */
   int more;                 /* a segment: stop after PAGES_FLUSH, the journal stays valid */
   const char *super;        /* with more: names the super-journal; NULL: none */
 } avfs_batch_input;

@@ -126,7 +126,7 @@ void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) {
 }
 
 static void freeze(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  avfs_batch_input input = {&s->draining, s->committed.size, 0, NULL};
+  avfs_batch_input input = {&s->draining, s->committed.size, s->chunk_bytes, 0, NULL};
   assert(s->draining.count == 0 && s->os_level == AVFS_LOCK_EXCLUSIVE);
   avfs_page_table_swap(&s->committed, &s->draining);
   s->committed.size = s->draining.size;

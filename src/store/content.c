@@ -84,7 +84,7 @@ int avfs_store_read(avfs_conn *c, void *p, uint32_t n, uint64_t offset) {
   uint32_t unit, have = n;
   uint64_t size;
   int known, rc;
-  if (c->stale) return SQLITE_BUSY;
+  if (c->parked) return SQLITE_BUSY;
   avfs_store_enter_shared(s);
   known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy;
   size = is_writer(c) ? s->txn.size : s->committed.size;
@@ -126,6 +126,12 @@ int avfs_store_size(avfs_conn *c, uint64_t *size_out) {
     return rc;
   }
   return SQLITE_OK;
+}
+
+void avfs_store_set_chunk(avfs_store *s, int bytes) {
+  avfs_store_enter(s);
+  s->chunk_bytes = bytes > 0 ? (uint32_t)bytes : 0;
+  avfs_store_leave(s);
 }
 
 int avfs_store_writes_nothing_new(avfs_conn *c) {

@@ -52,3 +52,24 @@ int avfs_parent_file_close(avfs_parent_file *f) {
   avfs_free(f);
   return rc;
 }
+
+int avfs_parent_file_control(avfs_parent_file *f, int op, void *arg) {
+  if (op == SQLITE_FCNTL_CHUNK_SIZE) f->chunk_bytes = *(int *)arg;
+  return f->file->pMethods->xFileControl(f->file, op, arg);
+}
+
+void avfs_parent_file_take_controls(avfs_parent_file *to, avfs_parent_file *from) {
+  static const int bits[] = {SQLITE_FCNTL_PERSIST_WAL, SQLITE_FCNTL_POWERSAFE_OVERWRITE};
+  sqlite3_int64 bytes = -1, none = 0;
+  int i, bit;
+  for (i = 0; i < 2; i++) {
+    bit = -1;   /* asks */
+    if (avfs_parent_file_control(from, bits[i], &bit) != SQLITE_OK) continue;
+    (void)avfs_parent_file_control(to, bits[i], &bit);
+  }
+  if (avfs_parent_file_control(from, SQLITE_FCNTL_MMAP_SIZE, &bytes) == SQLITE_OK) {
+    (void)avfs_parent_file_control(to, SQLITE_FCNTL_MMAP_SIZE, &bytes);
+    (void)avfs_parent_file_control(from, SQLITE_FCNTL_MMAP_SIZE, &none);
+  }
+  (void)avfs_parent_file_control(to, SQLITE_FCNTL_CHUNK_SIZE, &from->chunk_bytes);
+}

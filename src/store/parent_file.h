@@ -12,6 +12,7 @@
 typedef struct avfs_parent_file {
   sqlite3_file *file;   /* of the parent VFS */
   char *name;           /* sqlite3_create_filename's */
+  int chunk_bytes;      /* SQLITE_FCNTL_CHUNK_SIZE, which the parent does not tell */
 } avfs_parent_file;
 
 /* Opens `name`, a name that SQLite handed to xOpen, or a copy of one. */
@@ -19,5 +20,10 @@ int avfs_parent_file_open(sqlite3_vfs *parent, const char *name, int flags,
                           avfs_parent_file **file_out, int *flags_out);
 /* Closes it and frees all; NULL is fine. Returns what xClose says. */
 int avfs_parent_file_close(avfs_parent_file *f);
+
+/* xFileControl of the parent's file; what it sets stays with this file. */
+int avfs_parent_file_control(avfs_parent_file *f, int op, void *arg);
+/* What was set by file controls for `from` counts for `to` from here on. */
+void avfs_parent_file_take_controls(avfs_parent_file *to, avfs_parent_file *from);
 
 #endif

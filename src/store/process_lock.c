@@ -196,14 +196,14 @@ static int raise_os(avfs_store *s, int from, int level) {
   if (from < AVFS_LOCK_RESERVED) {
     rc = file->pMethods->xLock(file, AVFS_LOCK_RESERVED);
     if (rc != SQLITE_OK) return rc;
-    /* Where no journal can be made, no transaction may begin: SQLITE_CANTOPEN,
-     * as stock SQLite says at its first write. */
+    /* Where no journal can be made, no batch can be. SQLite may do without, in journal_mode
+     * OFF and MEMORY: so the database is passed through. */
     rc = avfs_batch_open_journal(&s->batch);
     if (rc != SQLITE_OK) {
       avfs_report(rc, "asyncvfs: cannot open %s for writing (%u)", s->journal_path,
                   s->io->os_error());
       file->pMethods->xUnlock(file, AVFS_LOCK_SHARED);
-      return rc;
+      return (rc & 0xff) == SQLITE_CANTOPEN ? AVFS_PASS : rc;
     }
   }
   if (level >= AVFS_LOCK_EXCLUSIVE) {
@@ -231,6 +231,16 @@ static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(avfs_store_role) 
   s->epoch++;
 }
 
+static const char no_journal[] = "no journal can be made beside the database";
+
+const char *avfs_store_unmanageable(avfs_store *s) {
+  const char *reason;
+  avfs_store_enter_shared(s);
+  reason = s->unmanageable;
+  avfs_store_leave_shared(s);
+  return reason;
+}
+
 /* Has the OS lock at `level` or more. */
 static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
   while (s->os_busy || s->os_level < level) {
@@ -253,8 +263,10 @@ static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_
     if (rc == SQLITE_OK) {
       if (from == AVFS_LOCK_NONE) adopt(s, &f);
       s->os_level = to;
-    } else if (rc == AVFS_PASS) {
+    } else if (rc == AVFS_PASS && from == AVFS_LOCK_NONE) {
       s->ours = 0;
+    } else if (rc == AVFS_PASS) {
+      s->unmanageable = no_journal;
     }
     s->os_busy = 0;
     avfs_store_wake(s);
@@ -317,6 +329,7 @@ void avfs_store_hand_over(avfs_conn *c) {
   f = s->os_file;
   s->os_file = c->parent;
   c->parent = f;
+  avfs_parent_file_take_controls(c->parent, s->os_file);
   avfs_store_enter(s);
   s->os_level = AVFS_LOCK_NONE;
   s->lingering = 0;
@@ -347,6 +360,7 @@ static void wait_for_turn(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
 static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until = 0;
   int rc;
+  if (s->unmanageable != NULL) return AVFS_PASS;
   if (c->refused) {
     c->refused = 0;
     avfs_counter_set(&c->spared_thread, 0);
@@ -432,7 +446,7 @@ static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
 int avfs_store_lock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
-  if (c->stale) return SQLITE_BUSY;   /* as SQLite does to a stale snapshot that would write */
+  if (c->parked) return SQLITE_BUSY;   /* as SQLite does to a stale snapshot that would write */
   avfs_store_enter(s);
   if (c->locker.level < level) {
     if (c->locker.level == AVFS_LOCK_NONE) rc = lock_shared(s, c);
@@ -444,39 +458,33 @@ int avfs_store_lock(avfs_conn *c, int level) {
   return rc;
 }
 
-/* Waits, with durability=disk, until the commit just made is on the disk. Without
- * any local lock: others commit meanwhile, and share the batch. SQLite comes here
- * with SHARED, and goes on to NONE at once, unless a statement of this connection
- * still reads. So SHARED is taken again if the database is as it was left; if not,
- * what that statement would read does not fit what it has read: it gets BUSY. */
-static int await_disk(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
-  uint64_t seq = c->await_seq, epoch = s->epoch;
-  int rc;
+/* Waits, with durability=disk, until the commit just made is on the disk: without any local
+ * lock, so that others commit meanwhile, and share the batch. SQLite comes here with SHARED and
+ * goes on to NONE at once (durability.h): until then it has to hear BUSY, whatever it may ask. If
+ * a statement of this connection reads on, it keeps its SHARED: what it reads must not change. */
+static int await_disk(avfs_store *s, avfs_conn *c, int level, int reads_on)
+    AVFS_REQUIRES(avfs_store_role) {
+  uint64_t seq = c->await_seq;
   c->await_seq = 0;
-  avfs_lock_table_lower(&s->locks, &c->locker, AVFS_LOCK_NONE);
+  c->parked = level == AVFS_LOCK_SHARED && !reads_on;
+  avfs_lock_table_lower(&s->locks, &c->locker, c->parked ? AVFS_LOCK_NONE : level);
   locks_changed(s);
-  rc = avfs_backlog_wait_durable(s, seq, AVFS_FOREVER);
-  if (level == AVFS_LOCK_SHARED &&
-      (s->commit_seq != seq || s->epoch != epoch || s->os_busy ||
-       s->os_level < AVFS_LOCK_SHARED ||
-       avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_SHARED) != SQLITE_OK)) {
-    c->stale = 1;
-  }
-  return rc;
+  return avfs_backlog_wait_durable(s, seq, AVFS_FOREVER);
 }
 
 int avfs_store_unlock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
-  int rc = SQLITE_OK;
-  avfs_note_unlock(c);
-  if (level == AVFS_LOCK_NONE) c->stale = 0;
+  int rc = SQLITE_OK, reads_on;
+  c->commits_under_lock = 0;
+  if (level == AVFS_LOCK_NONE) c->parked = 0;
   if (c->locker.level <= level) return SQLITE_OK;
   if (c->locker.level >= AVFS_LOCK_RESERVED) rc = avfs_transaction_discard(c);
+  reads_on = c->await_seq != 0 && avfs_durability_reads_on(&c->durability);
   avfs_store_enter(s);
   /* With SHARED it would not come to wait_for_turn() next, but to RESERVED again. */
   if (c->refused && level == AVFS_LOCK_NONE) avfs_counter_set(&c->spared_thread, avfs_thread_id());
   if (c->await_seq != 0) {
-    rc = await_disk(s, c, level);
+    rc = await_disk(s, c, level, reads_on);
   } else {
     avfs_lock_table_lower(&s->locks, &c->locker, level);
     locks_changed(s);

@@ -215,6 +215,18 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
   return visited;
 }
 
+avfs_conn *avfs_registry_find_conn(const char *path, size_t n, int (*is)(avfs_conn *c)) {
+  uint32_t hash = hash_path(path, n);
+  avfs_conn *c;
+  registry_enter(&registry);
+  c = registry.conns[hash % CHAINS];
+  while (c != NULL && !(c->path_hash == hash && strncmp(c->path, path, n) == 0 && c->path[n] == 0 && is(c))) {
+    c = c->registry_next;
+  }
+  registry_leave(&registry);
+  return c;
+}
+
 static void nothing(avfs_store *s, void *arg) {
   (void)s;
   (void)arg;

@@ -53,12 +53,12 @@ static const char *error_text(const snapshot *t) {
   return text != NULL ? text : sqlite3_errstr(t->error_rc);
 }
 
-static void append_settings(sqlite3_str *out, const avfs_settings *settings, const avfs_conn *c) {
+static void append_settings(sqlite3_str *out, const avfs_settings *settings, avfs_conn *c) {
   int i;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     uint64_t v = avfs_setting_is_process(i) ? avfs_setting_default(i) : settings->value[i];
     char *text;
-    if (i == AVFS_DURABILITY && c != NULL) v = c->durability;
+    if (i == AVFS_DURABILITY && c != NULL) v = avfs_durability_get(&c->durability);
     text = avfs_setting_format(i, v);
     sqlite3_str_appendf(out, avfs_setting_is_word(i) ? ",\"%s\":\"%s\"" : ",\"%s\":%s",
                         avfs_setting_name(i), text);
@@ -76,7 +76,7 @@ static void append_lag(sqlite3_str *out, const snapshot *t) {
   sqlite3_str_appendf(out, "]}");
 }
 
-char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason) {
+char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
   sqlite3_str *out = sqlite3_str_new(NULL);
   snapshot t;
   memset(&t, 0, sizeof t);

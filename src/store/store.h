@@ -46,6 +46,7 @@
 #include "engine/batch.h"
 #include "engine/notifier.h"
 #include "engine/scheduler.h"
+#include "store/durability.h"
 #include "store/lock_table.h"
 #include "store/page_table.h"
 #include "store/parent_file.h"
@@ -70,13 +71,12 @@ struct avfs_conn {
                                  the connection's thread, which alone changes it */
   int read_only;              /* opened with SQLITE_OPEN_READONLY */
   uint64_t disk_reads;        /* calls of parent's xRead; its own thread's */
-  uint64_t durability;        /* AVFS_DURABILITY_x */
+  avfs_counter passed_level;  /* AVFS_LOCK_x that parent holds while it is passed through; changed
+                                 by its own thread, read by any */
+  avfs_durability durability; /* where its commits are when COMMIT returns, and where they wait */
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
-  int stale;                  /* it waited without SHARED, and others have committed */
-  int64_t released_at;        /* at its last unlock: 1 + the PRAGMA locking_modes so far; 0: none */
+  int parked;                 /* xUnlock(SHARED) left it at NONE; only xUnlock(NONE) may follow */
   uint64_t commits_under_lock;   /* since its last unlock */
-  int main_is_elsewhere;      /* it is attached to a database of another VFS, which alone hears of
-                                 PRAGMA locking_mode */
   int refused;                /* its last try at RESERVED was BUSY: it waits in turn... */
   avfs_cond turn;             /* ...here... */
   int called;                 /* ...until its turn has begun. All three: store->lock */
@@ -163,6 +163,9 @@ struct avfs_store {
   unsigned char header[100] AVFS_GUARDED_BY(avfs_store_role);   /* of page 1, committed */
   uint64_t epoch AVFS_GUARDED_BY(avfs_store_role);        /* how many fresh OS locks there were */
   int ours AVFS_GUARDED_BY(avfs_store_role);              /* header is of a rollback-mode database */
+  const char *unmanageable AVFS_GUARDED_BY(avfs_store_role);   /* why it is passed through, whatever is
+                                                  in it; static text, NULL: it is not */
+  uint32_t chunk_bytes AVFS_GUARDED_BY(avfs_store_role);  /* SQLITE_FCNTL_CHUNK_SIZE; 0: none */
 
   /* guarded by lock: the commits */
   uint64_t commit_seq AVFS_GUARDED_BY(avfs_store_role);     /* newest commit in memory */
@@ -251,8 +254,11 @@ void avfs_store_check(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 
 /* ---- process_lock.c ------------------------------------------------------ */
 
-/* xLock: SQLITE_OK, SQLITE_BUSY, AVFS_PASS (SHARED only), or an error. */
+/* xLock: SQLITE_OK, SQLITE_BUSY, or an error. AVFS_PASS: the database cannot be managed, and the
+ * level is as it was, NONE or SHARED: the connection is to go on with its parent file. */
 int avfs_store_lock(avfs_conn *conn, int level);
+/* Why connections to this database are passed through whatever is in it; NULL: they are not. */
+const char *avfs_store_unmanageable(avfs_store *s);
 int avfs_store_unlock(avfs_conn *conn, int level);
 int avfs_store_check_reserved(avfs_conn *conn, int *reserved_out);
 /* xSleep: 1 when a connection of the calling thread was refused RESERVED, for another of this
@@ -271,6 +277,8 @@ int avfs_store_read(avfs_conn *conn, void *p, uint32_t n, uint64_t offset);
 int avfs_store_write(avfs_conn *conn, const void *p, uint32_t n, uint64_t offset);
 int avfs_store_truncate(avfs_conn *conn, uint64_t size);
 int avfs_store_size(avfs_conn *conn, uint64_t *size_out);
+/* SQLITE_FCNTL_CHUNK_SIZE: the file grows and shrinks by so many bytes; 0 or less: by any. */
+void avfs_store_set_chunk(avfs_store *s, int bytes);
 /* 1 when what the writer has written is what was there before: a rollback. */
 int avfs_store_writes_nothing_new(avfs_conn *conn);
 /* 1 when a file of this size with this header is a rollback-mode SQLite database,
@@ -282,10 +290,6 @@ uint32_t avfs_header_page_bytes(const unsigned char *header);
 /* ---- transaction.c ------------------------------------------------------- */
 
 void avfs_transaction_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
-/* Somebody gave PRAGMA locking_mode=x. A connection that has not unlocked since the
- * last one may be in EXCLUSIVE mode: then xUnlock never comes. */
-void avfs_note_locking_mode(void);
-void avfs_note_unlock(avfs_conn *conn);
 /* SQLite's journal names its super-journal, or does not any more. Of the calling thread: it
  * alone is to see that journal, until it has rolled back. */
 void avfs_transaction_note_super(avfs_store *s, int named);
@@ -363,7 +367,7 @@ void avfs_durable_notices_end(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_ro
 
 /* One JSON object, by sqlite3_malloc; NULL without memory. conn may be NULL; s is
  * NULL for a file that can never be ours. reason is NULL when it is ours now. */
-char *avfs_store_status(avfs_store *s, const avfs_conn *conn, const char *reason);
+char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason);
 
 /* ---- registry.c ---------------------------------------------------------- */
 
@@ -405,6 +409,8 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
                         void *arg);
 /* 1 when a connection of this path is open that has a store; NULL: when any is. */
 int avfs_registry_has(const char *path);
+/* The first connection of this path (n bytes) of which is(c) says 1; NULL: none. */
+avfs_conn *avfs_registry_find_conn(const char *path, size_t n, int (*is)(avfs_conn *c));
 /* visit for all connections. */
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg);
 

@@ -40,23 +40,9 @@
 #include "store/store.h"
 #include "win32/heap.h"
 
-static avfs_counter exclusive_requests;
-
-void avfs_note_locking_mode(void) { avfs_counter_add(&exclusive_requests, 1); }
-
-void avfs_note_unlock(avfs_conn *c) {
-  c->released_at = avfs_counter_get(&exclusive_requests) + 1;
-  c->commits_under_lock = 0;
-}
-
 /* 1 when the connection is in EXCLUSIVE mode: it has committed before, under the lock that it
  * has. So no RESERVED stopped this transaction. */
 static int has_kept_lock(const avfs_conn *c) { return c->commits_under_lock > 0; }
-
-/* 1 when the connection may be in EXCLUSIVE mode: xUnlock need not come. */
-static int may_keep_lock(const avfs_conn *c) {
-  return c->main_is_elsewhere || c->released_at != avfs_counter_get(&exclusive_requests) + 1;
-}
 
 void avfs_transaction_begin(avfs_store *s) {
   assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT && s->super == NULL);
@@ -106,7 +92,7 @@ static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 
 int avfs_transaction_spill(avfs_conn *c, int wait, char **super) {
   avfs_store *s = c->store;
-  avfs_batch_input input = {&s->draining, 0, 1, NULL};
+  avfs_batch_input input = {.pages = &s->draining, .more = 1};
   int rc = SQLITE_OK;
   avfs_store_enter(s);
   if (s->through == AVFS_THROUGH_NOT) {
@@ -129,6 +115,7 @@ int avfs_transaction_spill(avfs_conn *c, int wait, char **super) {
     move_to_draining(s);
     input.super = wait ? s->super : NULL;
     input.file_bytes = s->txn.size;
+    input.chunk_bytes = s->chunk_bytes;
     avfs_backlog_start(s, &input);
     avfs_store_leave(s);
     avfs_store_kick(s);
@@ -214,7 +201,7 @@ int avfs_transaction_sync(avfs_conn *c, const char *super) {
 /* Starts the last batch of a write-through transaction: what txn still holds, and
  * the end of the journal. */
 static void finish_through(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  avfs_batch_input input = {&s->draining, s->txn.size, 0, NULL};
+  avfs_batch_input input = {&s->draining, s->txn.size, s->chunk_bytes, 0, NULL};
   (void)wait_segment(s);   /* its failure was told at SYNC; the batch goes on from there */
   move_to_draining(s);
   s->committed.size = s->txn.size;
@@ -229,10 +216,11 @@ static void finish_through(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 
 int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
   avfs_store *s = c->store;
-  uint64_t due = AVFS_NEVER;
+  uint64_t due = AVFS_NEVER, durability;
   int ours = 1, rc = SQLITE_OK;
   *handed_over_out = 0;
   if (c->locker.level < AVFS_LOCK_RESERVED) return SQLITE_OK;
+  durability = avfs_durability_get(&c->durability);
   if (s->through != AVFS_THROUGH_NOT) {
     avfs_store_enter(s);
     finish_through(s);
@@ -253,7 +241,7 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     }
   }
   ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
-  if (c->durability == AVFS_DURABILITY_DISK && s->durable_seq < s->commit_seq) {
+  if (durability == AVFS_DURABILITY_DISK && s->durable_seq < s->commit_seq) {
     c->await_seq = s->commit_seq;
   }
   avfs_store_check(s);
@@ -268,7 +256,7 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
     avfs_store_leave(s);
   }
   c->commits_under_lock++;
-  if (may_keep_lock(c) && c->await_seq != 0) {
+  if (c->await_seq != 0 && !avfs_durability_unlocks(&c->durability)) {
     avfs_store_enter(s);
     rc = avfs_backlog_wait_durable(s, c->await_seq, AVFS_FOREVER);
     c->await_seq = 0;

@@ -1,8 +1,8 @@
-/* main_file.c: a main database that is ours: every call is the store's.
+/* main_file.c: a main database that is managed: every call is the store's.
  *
- * The store may answer that the database is none of ours any more: xLock by
- * AVFS_PASS, COMMIT_PHASETWO by having handed its lock over. From then on the
- * file has avfs_passed_methods.
+ * The store may answer that the database cannot be managed: xLock by AVFS_PASS,
+ * COMMIT_PHASETWO by having handed its lock over. From then on the file is passed through
+ * (mode.c).
  */
 #include <string.h>
 
@@ -11,14 +11,11 @@
 
 static avfs_conn *conn_of(sqlite3_file *f) { return &((avfs_main_file *)f)->conn; }
 
-const char avfs_not_rollback_mode[] =
-    "the database is in WAL mode, or no plain SQLite database";
-
 int avfs_main_close(sqlite3_file *f) {
   avfs_main_file *m = (avfs_main_file *)f;
   int rc;
   if (m->conn.store != NULL) {
-    if (f->pMethods == &avfs_main_methods) avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
+    if (m->mode == AVFS_MODE_MANAGED) avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
     avfs_registry_remove_conn(&m->conn);
     avfs_store_close(m->conn.store);
     m->conn.store = NULL;
@@ -60,17 +57,21 @@ static int main_size(sqlite3_file *f, sqlite3_int64 *size_out) {
 
 static int main_lock(sqlite3_file *f, int level) {
   avfs_main_file *m = (avfs_main_file *)f;
-  int rc = avfs_store_lock(&m->conn, level);
-  if (rc != AVFS_PASS) return rc;
-  m->reason = avfs_not_rollback_mode;
-  m->passed_level = AVFS_LOCK_NONE;
-  f->pMethods = &avfs_passed_methods;
-  rc = m->conn.parent->file->pMethods->xLock(m->conn.parent->file, level);
-  if (rc == SQLITE_OK) m->passed_level = level;
-  return rc;
+  const char *reason = NULL;
+  int rc;
+  if (m->conn.locker.level == AVFS_LOCK_NONE) reason = avfs_main_file_must_pass(m);
+  if (reason == NULL) {
+    rc = avfs_store_lock(&m->conn, level);
+    if (rc != AVFS_PASS) return rc;
+    reason = avfs_store_unmanageable(m->conn.store);
+  }
+  return avfs_main_file_pass(m, reason != NULL ? reason : avfs_not_rollback_mode, level);
 }
 
-static int main_unlock(sqlite3_file *f, int level) { return avfs_store_unlock(conn_of(f), level); }
+static int main_unlock(sqlite3_file *f, int level) {
+  conn_of(f)->durability.has_unlocked = 1;
+  return avfs_store_unlock(conn_of(f), level);
+}
 
 static int main_check_reserved(sqlite3_file *f, int *reserved_out) {
   return avfs_store_check_reserved(conn_of(f), reserved_out);
@@ -80,50 +81,28 @@ static int commit(avfs_main_file *m) {
   int handed_over;
   int rc = avfs_transaction_commit(&m->conn, &handed_over);
   if (handed_over) {
-    m->reason = avfs_not_rollback_mode;
-    m->passed_level = AVFS_LOCK_EXCLUSIVE;
-    m->base.pMethods = &avfs_passed_methods;
+    avfs_main_file_become(m, AVFS_MODE_PASSED, avfs_not_rollback_mode, AVFS_LOCK_EXCLUSIVE);
   }
   return rc;
 }
 
-/* While the main database itself is being opened it has its own name, which is registered,
- * or none yet (NULL). A temporary one or one in memory has the empty name. */
-static int main_is_elsewhere(sqlite3 *db) {
-  const char *path = sqlite3_db_filename(db, "main");
-  return path != NULL && !avfs_registry_has(path);
-}
-
 static int main_control(sqlite3_file *f, int op, void *arg) {
   avfs_main_file *m = (avfs_main_file *)f;
-  sqlite3_file *parent = m->conn.parent->file;
+  int rc;
   switch (op) {
     case SQLITE_FCNTL_SYNC:
       return avfs_transaction_sync(&m->conn, arg);
     case SQLITE_FCNTL_COMMIT_PHASETWO:
       return commit(m);
-    case SQLITE_FCNTL_PDB:   /* the file has been opened; under shared cache, by one more */
-      m->conn.main_is_elsewhere |= main_is_elsewhere(*(sqlite3 **)arg);
-      return SQLITE_NOTFOUND;   /* nobody asks */
-    case SQLITE_FCNTL_BUSYHANDLER:   /* a function and its argument, as two void * */
-      memcpy(&m->conn.busy_handler, arg, sizeof m->conn.busy_handler);
-      m->conn.busy_arg = ((void **)arg)[1];
-      return SQLITE_OK;
     case SQLITE_FCNTL_LOCKSTATE:
       *(int *)arg = m->conn.locker.level;
       return SQLITE_OK;
-    case SQLITE_FCNTL_POWERSAFE_OVERWRITE:
-      *(int *)arg = 1;   /* the batch's journal relies on it */
-      return SQLITE_OK;
-    case SQLITE_FCNTL_LAST_ERRNO:
-    case SQLITE_FCNTL_WIN32_AV_RETRY:
-    case SQLITE_FCNTL_WIN32_GET_HANDLE:
-      return parent->pMethods->xFileControl(parent, op, arg);
     case SQLITE_FCNTL_SIZE_HINT:
-    case SQLITE_FCNTL_CHUNK_SIZE:
       return SQLITE_OK;   /* the batch knows how long the file will be */
     default:
-      return avfs_common_control(m, op, arg);
+      rc = avfs_common_control(m, op, arg);
+      if (rc != SQLITE_NOTFOUND || op == SQLITE_FCNTL_PRAGMA) return rc;
+      return avfs_parent_file_control(m->conn.parent, op, arg);
   }
 }
 

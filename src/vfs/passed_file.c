@@ -1,11 +1,11 @@
 /* passed_file.c: a main database that is passed through: the parent's file.
  *
  * Correct and synchronous, as if we were not there. The parent's file has its own
- * OS lock, so beside connections that are ours this one is like another process.
+ * OS lock, so beside connections that are managed this one is like another process.
  *
  * A database that is passed through for what is in it (WAL mode) may change:
  * each time its lock rises from NONE the store looks, and if it is a
- * rollback-mode database again, the connection is ours again. Between, it stays as
+ * rollback-mode database again, the connection is managed again (mode.c). Between, it stays as
  * it is: SQLite keeps its SHARED lock from WAL mode until after the commit that
  * ends it.
  */
@@ -33,26 +33,34 @@ static int passed_size(sqlite3_file *f, sqlite3_int64 *size_out) {
   return parent_of(f)->pMethods->xFileSize(parent_of(f), size_out);
 }
 
+static int passed_level(const avfs_main_file *m) {
+  return (int)avfs_counter_get((avfs_counter *)&m->conn.passed_level);
+}
+
 static int passed_lock(sqlite3_file *f, int level) {
   avfs_main_file *m = (avfs_main_file *)f;
+  const char *reason;
   int rc;
-  if (m->conn.store != NULL && m->passed_level == AVFS_LOCK_NONE) {
-    rc = avfs_store_lock(&m->conn, level);
-    if (rc == SQLITE_OK) {
-      m->reason = NULL;
-      f->pMethods = &avfs_main_methods;
+  if (m->conn.store != NULL && passed_level(m) == AVFS_LOCK_NONE) {
+    reason = avfs_main_file_must_pass(m);
+    if (reason == NULL) {
+      rc = avfs_store_lock(&m->conn, level);
+      if (rc == SQLITE_OK) avfs_main_file_become(m, AVFS_MODE_MANAGED, NULL, AVFS_LOCK_NONE);
+      if (rc != AVFS_PASS) return rc;
+      reason = avfs_store_unmanageable(m->conn.store);
     }
-    if (rc != AVFS_PASS) return rc;
+    m->reason = reason != NULL ? reason : avfs_not_rollback_mode;
   }
   rc = parent_of(f)->pMethods->xLock(parent_of(f), level);
-  if (rc == SQLITE_OK && level > m->passed_level) m->passed_level = level;
+  if (rc == SQLITE_OK && level > passed_level(m)) avfs_counter_set(&m->conn.passed_level, level);
   return rc;
 }
 
 static int passed_unlock(sqlite3_file *f, int level) {
   avfs_main_file *m = (avfs_main_file *)f;
   int rc = parent_of(f)->pMethods->xUnlock(parent_of(f), level);
-  if (level < m->passed_level) m->passed_level = level;
+  m->conn.durability.has_unlocked = 1;
+  if (level < passed_level(m)) avfs_counter_set(&m->conn.passed_level, level);
   return rc;
 }
 
@@ -63,7 +71,7 @@ static int passed_check_reserved(sqlite3_file *f, int *reserved_out) {
 static int passed_control(sqlite3_file *f, int op, void *arg) {
   int rc = avfs_common_control((avfs_main_file *)f, op, arg);
   if (rc != SQLITE_NOTFOUND || op == SQLITE_FCNTL_PRAGMA) return rc;
-  return parent_of(f)->pMethods->xFileControl(parent_of(f), op, arg);
+  return avfs_parent_file_control(((avfs_main_file *)f)->conn.parent, op, arg);
 }
 
 static int passed_sector_size(sqlite3_file *f) {

@@ -41,8 +41,8 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
     if (rc != SQLITE_OK) return rc;
   }
   if (i == AVFS_DURABILITY) {
-    if (text != NULL) m->conn.durability = v;
-    v = m->conn.durability;
+    if (text != NULL) avfs_durability_set(&m->conn.durability, v);
+    v = avfs_durability_get(&m->conn.durability);
   } else if (avfs_setting_is_process(i)) {
     if (text != NULL) avfs_setting_set_default(i, v);
   } else if (s != NULL) {
@@ -92,7 +92,7 @@ static char *unknown_message(const char *name) {
 int avfs_pragma(avfs_main_file *m, char **arg) {
   const char *name = arg[1], *text = arg[2];
   int i;
-  if (sqlite3_stricmp(name, "locking_mode") == 0 && text != NULL) avfs_note_locking_mode();
+  if (sqlite3_stricmp(name, "locking_mode") == 0 && text != NULL) m->conn.durability.has_unlocked = 0;
   if (sqlite3_strnicmp(name, "asyncvfs_", 9) != 0) return SQLITE_NOTFOUND;
   name += 9;
   i = avfs_setting_find(name);

@@ -88,7 +88,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     return SQLITE_NOMEM;
   }
   if (flags_out != NULL) *flags_out = got;
-  m->conn.durability = settings.value[AVFS_DURABILITY];
+  avfs_durability_init(&m->conn.durability, settings.value[AVFS_DURABILITY], name, vfs);
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     if (given[i] && avfs_setting_is_process(i)) avfs_setting_set_default(i, settings.value[i]);
@@ -106,31 +106,41 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     }
   }
   if (m->conn.store == NULL) {
-    m->base.pMethods = &avfs_passed_methods;
+    avfs_main_file_begin(m, AVFS_MODE_PASSED, m->reason);
     return SQLITE_OK;
   }
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     if (given[i]) avfs_set(m->conn.store, i, settings.value[i]);
   }
   avfs_registry_add_conn(&m->conn);
-  m->base.pMethods = &avfs_main_methods;
+  avfs_main_file_begin(m, AVFS_MODE_MANAGED, NULL);
   return SQLITE_OK;
 }
 
+/* Holds RESERVED or more, in either mode: of all connections to a database one at a time. */
+static int is_writer(avfs_conn *c) {
+  int writes;
+  avfs_store_enter_shared(c->store);
+  writes = c->store->locks.writer == &c->locker;
+  avfs_store_leave_shared(c->store);
+  return writes || avfs_counter_get(&c->passed_level) >= AVFS_LOCK_RESERVED;
+}
+
+/* SQLite opens the journal of a connection at RESERVED or more to write it, or to play it back;
+ * one that it opens to look into at SHARED is another's, on the disk. With the flag of a
+ * super-journal it opens one to see whether that is named there (pager_delsuper). */
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags,
                     int *flags_out) {
   f->pMethods = NULL;
   if (name != NULL && (flags & SQLITE_OPEN_MAIN_DB)) {
     return open_main(vfs, name, (avfs_main_file *)f, flags, flags_out);
   }
-  /* pager_delsuper calls a journal that may name a super-journal one itself. */
   if (name != NULL && (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL))) {
-    journal_query q = query(name, "-journal");
-    if ((flags & SQLITE_OPEN_MAIN_JOURNAL) ? q.writing != NULL : q.names_super) {
-      avfs_journal_file_open(f, q.writing);
-      if (flags_out != NULL) *flags_out = flags;
-      return SQLITE_OK;
-    }
+    size_t n = without_tail(name, "-journal");
+    int own = (flags & SQLITE_OPEN_MAIN_JOURNAL) ? (flags & SQLITE_OPEN_READWRITE) != 0
+                                                 : query(name, "-journal").names_super;
+    avfs_conn *c = own && n > 0 ? avfs_registry_find_conn(name, n, is_writer) : NULL;
+    if (c != NULL) return avfs_journal_file_open(f, avfs_main_file_of_conn(c), flags, flags_out);
   }
   return parent_of(vfs)->xOpen(parent_of(vfs), name, f, flags, flags_out);
 }
@@ -194,17 +204,42 @@ static int vfs_current_time_int64(sqlite3_vfs *vfs, sqlite3_int64 *out) {
 
 /* ---- for both kinds of main file ------------------------------------------ */
 
+/* PSOW=0: nothing is written safely on such a device but what SQLite itself knows of. */
+static void note_psow(avfs_main_file *m, const int *psow) {
+  static const char reason[] = "SQLITE_FCNTL_POWERSAFE_OVERWRITE is 0";
+  if (*psow == 0) m->must_pass = reason;
+  else if (*psow > 0 && m->must_pass == reason) m->must_pass = NULL;
+}
+
 int avfs_common_control(avfs_main_file *m, int op, void *arg) {
-  if (op == SQLITE_FCNTL_PRAGMA) return avfs_pragma(m, arg);
-  if (op == SQLITE_FCNTL_VFSNAME) {
-    *(char **)arg = sqlite3_mprintf("asyncvfs/%s", parent_of(&self.vfs)->zName);
-    return SQLITE_OK;
+  switch (op) {
+    case SQLITE_FCNTL_PRAGMA:
+      return avfs_pragma(m, arg);
+    case SQLITE_FCNTL_VFSNAME:
+      *(char **)arg = sqlite3_mprintf("asyncvfs/%s", parent_of(&self.vfs)->zName);
+      return SQLITE_OK;
+    case SQLITE_FCNTL_PDB:   /* the file has been opened; under shared cache, by one more */
+      avfs_durability_joined(&m->conn.durability, arg);
+      return SQLITE_NOTFOUND;   /* nobody asks */
+    case SQLITE_FCNTL_BUSYHANDLER:   /* a function and its argument, as two void * */
+      memcpy(&m->conn.busy_handler, arg, sizeof m->conn.busy_handler);
+      m->conn.busy_arg = ((void **)arg)[1];
+      return SQLITE_OK;
+    case SQLITE_FCNTL_POWERSAFE_OVERWRITE:
+      note_psow(m, arg);
+      return SQLITE_NOTFOUND;   /* and the parent's */
+    case SQLITE_FCNTL_CHUNK_SIZE:
+      if (m->conn.store != NULL) avfs_store_set_chunk(m->conn.store, *(int *)arg);
+      return SQLITE_NOTFOUND;
+    case AVFS_FCNTL_FILE:
+      *(avfs_main_file **)arg = m;
+      return SQLITE_OK;
+    case AVFS_FCNTL_STATUS:
+      *(char **)arg = avfs_store_status(m->conn.store, &m->conn, m->reason);
+      return SQLITE_OK;
+    default:
+      return SQLITE_NOTFOUND;
   }
-  if (op == AVFS_FCNTL_FILE) {
-    *(avfs_main_file **)arg = m;
-    return SQLITE_OK;
-  }
-  return SQLITE_NOTFOUND;
 }
 
 avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema) {

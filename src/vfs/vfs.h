@@ -2,11 +2,11 @@
  *
  *   sqlite3_vfs "asyncvfs" (vfs.c)
  *     xOpen, by kind of file:
- *       main database ---> main_file.c     ours: the store
- *            ^                 |  WAL, encrypted: at a lock from NONE, or at the
- *            |                 v  commit that made it so
- *            `----------- passed_file.c    as is: the parent's file
- *       rollback journal -> journal_file.c of a writer that is ours: in memory
+ *       main database ---> main_file.c     managed: the store
+ *            ^                 |
+ *            |   mode.c        v
+ *            `----------- passed_file.c    passed through: the parent's file
+ *       rollback journal -> journal_file.c of either: in memory, or the parent's file
  *       everything else --> the parent VFS, without us
  */
 #ifndef AVFS_VFS_H
@@ -14,24 +14,60 @@
 
 #include "store/store.h"
 
-/* An open main database. base.pMethods tells whether it is ours (avfs_main_methods)
- * or passed through (avfs_passed_methods); only its own connection changes that. */
-typedef struct avfs_main_file {
-  sqlite3_file base;
-  avfs_conn conn;        /* conn.store is NULL when it can never be ours */
-  const char *reason;    /* why it is passed through; static text */
-  int passed_level;      /* AVFS_LOCK_x that conn.parent holds while passed through */
-} avfs_main_file;
+typedef struct avfs_main_file avfs_main_file;
+typedef struct avfs_journal_file avfs_journal_file;
 
-/* The reason that can change: what is in the database. */
+enum avfs_mode {
+  AVFS_MODE_PASSED,    /* the connection uses its parent file */
+  AVFS_MODE_MANAGED    /* it uses the store */
+};
+
+/* An open main database. */
+struct avfs_main_file {
+  sqlite3_file base;
+  avfs_conn conn;              /* conn.store is NULL when it can never be managed */
+  enum avfs_mode mode;         /* changed by avfs_main_file_become alone */
+  const char *reason;          /* why it is passed through; static text; NULL: it is not */
+  const char *must_pass;       /* why it is to be, from its next lock on; static text, or NULL */
+  avfs_journal_file *journal;  /* the rollback journal that SQLite has open; NULL: none */
+};
+
+/* ---- mode.c ---------------------------------------------------------------- */
+
 extern const char avfs_not_rollback_mode[];
+
+/* The file is opened with this mode. */
+void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason);
+/* Changes the mode, on the connection's own thread. reason, when it is passed through: why;
+ * then conn.parent holds passed_level. */
+void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level);
+/* xLock of a database that cannot be managed, although it was: goes on with the parent's file,
+ * to `level`. */
+int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level);
+/* Why it has to be passed through from here on, before its first lock; NULL: no reason. */
+const char *avfs_main_file_must_pass(avfs_main_file *m);
+
+/* ---- main_file.c, passed_file.c ---------------------------------------------- */
 
 extern const sqlite3_io_methods avfs_main_methods;
 extern const sqlite3_io_methods avfs_passed_methods;
 
-/* Opens the writer's virtual journal in `f`, which is as large as szOsFile. */
-void avfs_journal_file_open(sqlite3_file *f, avfs_store *s);
+/* ---- journal_file.c ---------------------------------------------------------- */
+
+/* xOpen of the rollback journal of a connection that holds RESERVED or more, in `f`, which is as
+ * large as szOsFile. */
+int avfs_journal_file_open(sqlite3_file *f, avfs_main_file *m, int flags, int *flags_out);
 int avfs_journal_file_bytes(void);
+/* Closes the parent's file of an open journal, if it has one: the connection is managed now. */
+void avfs_journal_file_forget(avfs_journal_file *j);
+/* 1 when the parent's file of it is open. */
+int avfs_journal_file_is_real(const avfs_journal_file *j);
+
+static inline avfs_main_file *avfs_main_file_of_conn(avfs_conn *c) {
+  return (avfs_main_file *)((char *)c - offsetof(avfs_main_file, conn));
+}
+
+/* ---- both kinds of main file --------------------------------------------------- */
 
 /* File controls that both kinds answer alike. SQLITE_NOTFOUND: not one of them. */
 int avfs_common_control(avfs_main_file *m, int op, void *arg);
@@ -49,6 +85,8 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
 /* A file control of ours: *(avfs_main_file **)arg becomes the file that it reaches,
  * through whatever shims stand above. "avfs". */
 #define AVFS_FCNTL_FILE 0x61766673
+/* *(char **)arg becomes the status, by sqlite3_malloc; NULL without memory. */
+#define AVFS_FCNTL_STATUS 0x61766674
 
 /* The connection's file of this schema (NULL: main), whose store is NULL when it can never
  * be ours. NULL: it is not open through asyncvfs. On the connection's own thread. */

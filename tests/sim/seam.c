@@ -185,7 +185,7 @@ static int io_open(const char *path, int how, avfs_file **file_out) {
   no_lock_held("open");
   sim_switch_point();
   /* A database that cannot be opened is passed through for good: another program. */
-  if (create && fails("open", NULL)) return SQLITE_CANTOPEN;
+  if (create && fails("open", NULL)) return SQLITE_IOERR;   /* not CANTOPEN: no rule forbids it */
   file = sim_disk_open(sim_current_disk, path, create);
   if (file == NULL) {
     last_error = 2;

@@ -64,8 +64,7 @@ static struct {
   int no_memory;         /* an allocation fails now and then */
   int committers;        /* committers.h instead of programs */
   int shared_cache;      /* the connections of asyncvfs have one cache */
-  int shared_mode;       /* and so one journal mode... */
-  int shared_disk;       /* ...and durability */
+  int shared_mode;       /* and so one journal mode */
   int page_size;
   int auto_vacuum;
   uint64_t queue_bytes;  /* 0: the default */
@@ -553,7 +552,9 @@ static int configure(program *p, int d, int mode, const char *synchronous) {
   if (p->stock) return rc;
   snprintf(sql, sizeof sql, "PRAGMA %s.asyncvfs_max_lag_ms=%u; PRAGMA %s.asyncvfs_durability=%s",
            schema, run.lag_ms, schema, p->disk ? "disk" : "memory");
-  return exec(p, sql);
+  rc = exec(p, sql);
+  if (rc != SQLITE_OK) p->disk = 0;   /* it has said nothing */
+  return rc;
 }
 
 static void open_program(program *p) {
@@ -576,7 +577,7 @@ static void open_program(program *p) {
                           blob_function, NULL, NULL);
   sqlite3_busy_timeout(p->db, busy_ms[below(4)]);
   p->savepoints = 0;
-  p->disk = shared ? run.shared_disk : !p->stock && chance(15);
+  p->disk = !p->stock && chance(15);
   if (shared) mode = run.shared_mode;
   if (sim_databases > 1 && mode >= 3 && chance(60)) mode = (int)below(3);
   p->off = mode == 4;
@@ -817,7 +818,6 @@ static void run_program(void *arg) {
   run.disk.forces_little = chance(50);
   run.shared_cache = sim_databases == 1 && chance(12);
   run.shared_mode = (int)below(5);
-  run.shared_disk = chance(15);
   if (chance(15)) sim_stall_rate = 1 + below(300);
   if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
   if (sweep.plan != NULL) begin_sweep();

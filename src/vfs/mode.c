@@ -1,0 +1,85 @@
+/* mode.c: whether a connection's database is managed by the store or passed through.
+ *
+ *                    xLock from NONE: it is a rollback-mode database
+ *        PASSED ------------------------------------------------------> MANAGED
+ *           ^                                                              |
+ *           |  xLock from NONE: a fresh lock found that it is none         |
+ *           |  xLock(RESERVED): no journal can be made beside it           |
+ *           |  COMMIT_PHASETWO made it none: the lock is handed over       |
+ *           `--------------------------------------------------------------'
+ *
+ * The mode changes here and nowhere else, on the connection's own thread, and never within a
+ * transaction that has written. What follows it:
+ *
+ *                   MANAGED                              PASSED
+ *   methods         avfs_main_methods                    avfs_passed_methods
+ *   local lock      conn.locker                          none
+ *   OS lock         the store's file                     conn.parent, at conn.passed_level
+ *   journal         in memory, the store's               the parent's file
+ *   characteristics what write-through keeps             the parent's
+ *   file controls   are kept by conn.parent in both modes
+ *
+ * The journal asks for the mode at each call (journal_file.c). SQLite may hold its handle over a
+ * change: after WAL and back to PERSIST or TRUNCATE, since win32 says UNDELETABLE_WHEN_OPEN; with
+ * locking_mode=EXCLUSIVE, since a commit may make the database an encrypted one. Managed, the
+ * parent's file of it is closed: the name belongs to the engine then.
+ *
+ * Invariants, checked by check_mode() around each change:
+ *   (1) methods are those of the mode.
+ *   (2) managed: there is a store, passed_level is NONE, the parent's journal is not open.
+ *   (3) passed: the locker is at NONE.
+ */
+#include "vfs/vfs.h"
+
+#include <assert.h>
+
+const char avfs_not_rollback_mode[] =
+    "the database is in WAL mode, or no plain SQLite database";
+
+static void check_mode(avfs_main_file *m) {
+  int passed_level = (int)avfs_counter_get(&m->conn.passed_level);
+  if (m->mode == AVFS_MODE_MANAGED) {
+    assert(m->base.pMethods == &avfs_main_methods && m->conn.store != NULL && m->reason == NULL);
+    assert(passed_level == AVFS_LOCK_NONE);
+    assert(m->journal == NULL || !avfs_journal_file_is_real(m->journal));
+  } else {
+    assert(m->base.pMethods == &avfs_passed_methods && m->reason != NULL);
+    assert(m->conn.locker.level == AVFS_LOCK_NONE);
+  }
+  (void)passed_level;
+}
+
+void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason) {
+  m->mode = mode;
+  m->reason = reason;
+  m->base.pMethods = mode == AVFS_MODE_MANAGED ? &avfs_main_methods : &avfs_passed_methods;
+  check_mode(m);
+}
+
+void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level) {
+  if (mode == AVFS_MODE_MANAGED && m->journal != NULL) avfs_journal_file_forget(m->journal);
+  avfs_counter_set(&m->conn.passed_level, passed_level);
+  avfs_main_file_begin(m, mode, reason);
+}
+
+int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level) {
+  sqlite3_file *parent = m->conn.parent->file;
+  int held = m->conn.locker.level, rc = SQLITE_OK;
+  if (held > AVFS_LOCK_NONE) {
+    /* Before ours is given up: what SQLite has cached stays right. */
+    rc = parent->pMethods->xLock(parent, held);
+    if (rc != SQLITE_OK) return rc;
+    avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
+  }
+  avfs_main_file_become(m, AVFS_MODE_PASSED, reason, held);
+  rc = parent->pMethods->xLock(parent, level);
+  if (rc == SQLITE_OK) avfs_counter_set(&m->conn.passed_level, level);
+  return rc;
+}
+
+/* SQLite tells its busy handler right after opening. A commit is told in the same way, by a file
+ * control; one that does not come through would be lost. */
+const char *avfs_main_file_must_pass(avfs_main_file *m) {
+  if (m->conn.busy_handler == NULL) return "a VFS above asyncvfs does not pass file controls on";
+  return m->must_pass;
+}
