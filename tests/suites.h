@@ -32,6 +32,7 @@
   SUITE(io)            \
   SUITE(faults)        \
   SUITE(errors)        \
+  SUITE(presence)      \
   SUITE(limits)        \
   SLOW(disk_full)      \
   SUITE(callbacks)     \
@@ -46,6 +47,7 @@
   ROLE(faults_lasting) \
   ROLE(faults_relax) \
   ROLE(errors) \
+  ROLE(presence) \
   ROLE(limits) \
   ROLE(echo)   \
   ROLE(sleep)  \

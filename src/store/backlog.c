@@ -5,14 +5,20 @@
  *             dirty and due: freeze              over, well
  *    NONE -------------------------> ACTIVE ----------------> NONE, durable
  *     |                               ^   |
- *     | nothing dirty:       retry_ns |   | over, failed (not a segment:
- *     v linger, then relax            |   v  that is told to its writer)
+ *     | nothing dirty: linger,        |   | over, failed (not a segment:
+ *     v stay warm, relax     retry_ns |   v  that is told to its writer)
  *    idle                            BACKOFF
  *
  * A batch is due when the oldest commit in it has waited max_lag_ms less the time
  * that a batch usually takes; at once when somebody waits for it or half of the
  * queue's limit is reached. So a trickle of commits gathers, and a stream makes
  * large batches.
+ *
+ * After the last batch the OS lock, and with it the open journal, is kept (linger) for those who
+ * go on at once. Somebody else may wait for it, so it is 20 ms; but if nobody else has the
+ * file open it is kept for ten seconds, and who has is asked again every 100 ms (warm). So a
+ * program that saves every second pays for its lock and its journal once, and one that opens
+ * the database meanwhile waits 100 ms more than else.
  *
  * Threads that commit with durability=disk wait for a batch, and commit again as soon as it
  * is over. If the next batch began at once for those who came meanwhile, the two groups
@@ -36,7 +42,9 @@
 #include "win32/heap.h"
 
 enum {
-  LINGER_MS = 20,           /* the OS lock is kept after the last batch */
+  LINGER_MS = 20,           /* the OS lock is kept after the last batch... */
+  WARM_MS = 10000,          /* ...and as long after it by a process that is alone with the file... */
+  ALONE_MS = 100,           /* ...as the answer holds that it is */
   GATHER_MOST_MS = 10,      /* the threads of a batch come again in less */
   BACKOFF_FIRST_MS = 10,
   BACKOFF_MOST_MS = 1000,
@@ -186,6 +194,7 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
     s->lingering = 1;
     s->linger_until_ns = now + LINGER_MS * ms;
+    s->warm_until_ns = now + WARM_MS * ms;
     s->failures = 0;
     s->backoff_ms = 0;
   }
@@ -260,7 +269,17 @@ static uint64_t look(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
           if (s->io->now_ns() < due) return due;
           freeze(s);
         } else if (s->lingering && s->closing != AVFS_CLOSING_EXIT) {
-          if (s->io->now_ns() < s->linger_until_ns) return s->linger_until_ns;
+          uint64_t now = s->io->now_ns();
+          if (now < s->linger_until_ns) return s->linger_until_ns;
+          if (now < s->warm_until_ns) {
+            int others;
+            avfs_store_leave(s);   /* the answer comes from Windows: look again after it */
+            others = s->io->others(s->db);
+            avfs_store_enter(s);
+            if (others == 0) s->linger_until_ns = now + ALONE_MS * ms;
+            else s->warm_until_ns = 0;   /* somebody, or nobody knows */
+            break;
+          }
           s->lingering = 0;
           avfs_store_relax(s);
         } else {

@@ -149,7 +149,9 @@ struct avfs_store {
   int os_level AVFS_GUARDED_BY(avfs_store_role);          /* AVFS_LOCK_x that os_file holds */
   int os_busy AVFS_GUARDED_BY(avfs_store_role);           /* somebody is changing it */
   int lingering AVFS_GUARDED_BY(avfs_store_role);         /* kept although nobody needs it... */
-  uint64_t linger_until_ns AVFS_GUARDED_BY(avfs_store_role);  /* ...until then */
+  uint64_t linger_until_ns AVFS_GUARDED_BY(avfs_store_role);  /* ...until then; then, if this
+                                                  process is alone with the file, for longer... */
+  uint64_t warm_until_ns AVFS_GUARDED_BY(avfs_store_role);    /* ...until then at most */
   uint64_t turn_until_ns AVFS_GUARDED_BY(avfs_store_role);    /* how long the queue's head is waited for */
   avfs_parent_file *os_file;                   /* by os_busy */
 

@@ -72,6 +72,8 @@ static int file_open(const char *path, int how, avfs_file **file_out) {
   avfs_file *f = avfs_alloc_zero(sizeof *f);
   WCHAR *w = wide_path(path);
   HANDLE h = INVALID_HANDLE_VALUE;
+  /* Of a journal, which is not to be read by Windows Search each time that it is made. */
+  const DWORD new_attributes = FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
   DWORD error = 0;
   *file_out = NULL;
   if (f == NULL || w == NULL) goto fail;
@@ -81,7 +83,7 @@ static int file_open(const char *path, int how, avfs_file **file_out) {
   h = CreateFileW(w, GENERIC_READ | GENERIC_WRITE,
                   FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
                   how == AVFS_OPEN_CREATE ? OPEN_ALWAYS : OPEN_EXISTING,
-                  FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OVERLAPPED, NULL);
+                  new_attributes | FILE_FLAG_OVERLAPPED, NULL);
   if (h == INVALID_HANDLE_VALUE) {
     error = GetLastError();
     rc = avfs_code_of_win32(error, SQLITE_CANTOPEN);
@@ -148,6 +150,43 @@ static int file_is_local(avfs_file *f) {
   FILE_REMOTE_PROTOCOL_INFO remote;
   /* Answers for remote files only; a local one gives ERROR_INVALID_PARAMETER. */
   return !GetFileInformationByHandleEx(f->handle, FileRemoteProtocolInfo, &remote, sizeof remote);
+}
+
+/* FileProcessIdsUsingFileInformation: ntifs.h and wdm.h of the Windows Driver Kit
+ * ("FILE_INFORMATION_CLASS": since Windows Vista, "reserved for system use"; the Restart Manager
+ * tells by it which programs keep a file). It answers for the file, whatever name or handle it
+ * was opened by, and wants FILE_READ_ATTRIBUTES. Process 4 is the system: the server of a share,
+ * or a driver. Not in Wine (0xc0000002), nor on file systems that do not know it.
+ * A list without this process, which has the file open, is none to rely on. */
+static int file_others(avfs_file *f) {
+  enum { PROCESS_IDS_USING_FILE = 47, MOST = 63 };   /* with more there is somebody, surely */
+  typedef LONG(NTAPI * query)(HANDLE, void *status, void *info, ULONG bytes, int class);
+  struct {
+    ULONG count;
+    ULONG_PTR ids[MOST];
+  } list;
+  struct {
+    void *status;
+    ULONG_PTR information;
+  } status;
+  static query NtQueryInformationFile;
+  ULONG i;
+  int found = 0, others = 0;
+  if (NtQueryInformationFile == NULL) {
+    FARPROC p = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQueryInformationFile");
+    if (p == NULL) return -1;
+    memcpy(&NtQueryInformationFile, &p, sizeof p);
+  }
+  memset(&list, 0, sizeof list);
+  if (NtQueryInformationFile(f->handle, &status, &list, sizeof list, PROCESS_IDS_USING_FILE) != 0 ||
+      list.count > MOST) {
+    return -1;
+  }
+  for (i = 0; i < list.count; i++) {
+    if (list.ids[i] == GetCurrentProcessId()) found = 1;
+    else others = 1;
+  }
+  return found ? others : -1;
 }
 
 /* An operation on its way. Once it is started, and not alone, the op may be over, and its
@@ -223,7 +262,7 @@ static void post_now(avfs_op *op) { avfs_port_post(op, SQLITE_OK, 0); }
 static uint32_t last_error(void) { return GetLastError(); }
 
 const avfs_io avfs_io_win32 = {
-    avfs_port_start, file_open, file_close, file_remove, file_identity, file_is_local, file_read, file_write,
+    avfs_port_start, file_open, file_close, file_remove, file_identity, file_is_local, file_others, file_read, file_write,
     file_flush, file_size, file_resize, post_now, avfs_port_ready, avfs_port_wait, avfs_clock_now_ns,
     last_error,
 };

@@ -77,6 +77,9 @@ struct avfs_io {
   int (*identity)(avfs_file *f, avfs_identity *id_out);
   /* 1 when the volume is on this machine, 0 when it is reached by network. */
   int (*is_local)(avfs_file *f);
+  /* Who else has the file of f open: 0 nobody, this process alone does (whatever VFS or library
+   * of it opened it); 1 another process, or a machine that reaches it by network; -1 not known. */
+  int (*others)(avfs_file *f);
 
   void (*read)(avfs_op *op);
   void (*write)(avfs_op *op);

@@ -198,6 +198,11 @@ static int fake_is_local(avfs_file *f) {
   return 1;
 }
 
+static int fake_others(avfs_file *f) {
+  (void)f;
+  return -1;
+}
+
 static int fake_size(avfs_file *f, uint64_t *bytes_out) {
   *bytes_out = 0;
   if (call_fails(FAKE_SIZE, f, 0, 0, NULL)) return SQLITE_IOERR_FSTAT;
@@ -325,6 +330,7 @@ const avfs_io fake_io = {
     .remove = fake_remove,
     .identity = fake_identity,
     .is_local = fake_is_local,
+    .others = fake_others,
     .read = fake_read,
     .write = fake_write,
     .flush = fake_flush,

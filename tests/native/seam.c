@@ -310,6 +310,11 @@ static int io_is_local(avfs_file *f) {
   return 1;
 }
 
+static int io_others(avfs_file *f) {
+  (void)f;
+  return -1;
+}
+
 static void submit(avfs_op *op, int what) {
   op->os[1] = (uint64_t)what;
   if (is_pool_thread && chance(3) == 0) {
@@ -381,6 +386,7 @@ const avfs_io native_io = {
     .remove = io_remove,
     .identity = io_identity,
     .is_local = io_is_local,
+    .others = io_others,
     .read = io_read,
     .write = io_write,
     .flush = io_flush,

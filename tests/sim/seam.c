@@ -154,6 +154,7 @@ enum { QUEUE = 64, MADE_UP_ERROR = 1117 };
 
 int sim_flush_ms = 2;
 int sim_exiting;
+int sim_strangers, sim_alone = -1;
 static avfs_op *queue[QUEUE];   /* issued and not handed out yet */
 static uint32_t queued;
 static avfs_op *ready[QUEUE];   /* completed at once, for a thread of the pool */
@@ -242,6 +243,13 @@ static int io_identity(avfs_file *f, avfs_identity *id_out) {
 static int io_is_local(avfs_file *f) {
   (void)f;
   return 1;
+}
+
+static int io_others(avfs_file *f) {
+  (void)f;
+  no_lock_held("others");
+  sim_switch_point();
+  return sim_strangers > 0 ? 1 : sim_alone;
 }
 
 static void enqueue(avfs_op *op, int what) {
@@ -423,6 +431,7 @@ const avfs_io sim_io = {
     .remove = io_remove,
     .identity = io_identity,
     .is_local = io_is_local,
+    .others = io_others,
     .read = io_read,
     .write = io_write,
     .flush = io_flush,

@@ -18,6 +18,8 @@
 extern const avfs_io sim_io;
 extern uint64_t sim_heap_blocks;       /* in use */
 extern int sim_flush_ms;               /* how long a flush takes, at most */
+extern int sim_strangers;              /* stock programs that have the databases open */
+extern int sim_alone;                  /* what `others` says without any: 0, or -1: not known */
 extern int sim_exiting;                /* one thread is left, which keeps the locks it takes */
 /* Checks that nothing is left in flight or open. */
 void sim_seam_end(void);

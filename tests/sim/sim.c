@@ -563,6 +563,7 @@ static void open_program(program *p) {
   char sql[100];
   int rc, tries = 0, mode = (int)below(p->stock ? 3 : 5), d, shared = run.shared_cache && !p->stock;
   sim_heal();
+  sim_strangers += p->stock;
   if (sweep.plan == NULL) sim_memory_faults.at = run.no_memory && chance(30) ? 1 + below(12) : 0;
   do {
     sqlite3_close(p->db);
@@ -613,6 +614,7 @@ static void close_program(program *p) {
   sim_note("close  %s", p->name);
   rc = sqlite3_close(p->db);
   if (rc != SQLITE_OK) sim_fail("%s cannot be closed: %s", p->name, sqlite3_errmsg(p->db));
+  sim_strangers -= p->stock;
   p->db = NULL;
   for (i = 0; i < run.count; i++) others += run.programs[i].db != NULL && !run.programs[i].stock;
   for (i = 0; i < sim_databases; i++) {
@@ -651,7 +653,7 @@ static void idle_step(program *p) {
   } else if (what < 72) {
     read_all(p, d);
   } else if (what < 82) {
-    sleep_ms(1 + below(chance(20) ? 400 : 60));
+    sleep_ms(1 + below(chance(20) ? 400 : chance(5) ? 15000 : 60));
   } else if (what < 87 && !p->stock) {
     settle(p, d, chance(70) ? "flush" : "drain");
   } else if (what < 90) {
@@ -829,6 +831,7 @@ static void run_program(void *arg) {
   if (!run.faults && !run.no_memory && !life.killed && sim_stall_rate == 0 && sim_leap_rate == 0) {
     sim_lag_bound_ns = lag_bound_ns();
   }
+  sim_alone = chance(60) ? 0 : -1;
   run.writer = -1;
   for (n = 0; n < run.count; n++) run.programs[n].name = names[n];
   if (chance(50)) {

@@ -30,6 +30,10 @@ static struct {
   faulty_call held_call;
   const char *held_only;
   HANDLE reached, go;
+  /* presence and time */
+  volatile LONG presence;
+  HANDLE asked;
+  volatile LONG64 now_ns;      /* 0: it runs */
   /* open files */
   SRWLOCK lock;
   struct {
@@ -135,6 +139,28 @@ static void faulty_write(avfs_op *op) {
   else avfs_port_post(op, rc, faulty.os_error);
 }
 
+LONG faulty_calls(faulty_call call) { return faulty.calls[call]; }
+
+static int answer_presence(avfs_file *f) {
+  (void)f;
+  ReleaseSemaphore(faulty.asked, 1, NULL);
+  return faulty.presence;
+}
+
+HANDLE faulty_presence(int answer) {
+  faulty.presence = answer;
+  return faulty.asked;
+}
+
+static uint64_t faulty_now_ns(void) {
+  uint64_t ns = (uint64_t)faulty.now_ns;
+  return ns != 0 ? ns : avfs_io_win32.now_ns();
+}
+
+void faulty_advance(uint32_t ms) {
+  InterlockedExchange64(&faulty.now_ns, (LONG64)(faulty_now_ns() + (uint64_t)ms * 1000000));
+}
+
 /* ---- the parent VFS -------------------------------------------------------------------- */
 
 /* SQLite's win32, but for the opening of journals and the count of sleeps. */
@@ -190,6 +216,10 @@ bool faulty_begin(void) {
   faulty.io.flush = faulty_flush;
   faulty.io.read = faulty_read;
   faulty.io.write = faulty_write;
+  faulty.io.others = answer_presence;
+  faulty.io.now_ns = faulty_now_ns;
+  faulty.presence = -1;
+  faulty.asked = CreateSemaphoreA(NULL, 0, 1000000, NULL);
   InitializeSRWLock(&faulty.lock);
   faulty.held_call = FAULTY_CALLS;
   faulty.reached = CreateEventA(NULL, TRUE, FALSE, NULL);

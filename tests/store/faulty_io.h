@@ -10,6 +10,7 @@
 #define FAULTY_IO_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <windows.h>
 
@@ -33,6 +34,16 @@ void faulty_fail_by(faulty_call call, LONG from, LONG times, const char *only, i
 LONG faulty_failed(void);
 /* What fails now. */
 faulty_call faulty_which(void);
+
+/* How many such calls there were since faulty_fail. */
+LONG faulty_calls(faulty_call call);
+
+/* What `others` answers from now on, without asking Windows: 0, 1 or -1. The semaphore that is
+ * returned counts the questions. */
+HANDLE faulty_presence(int answer);
+/* now_ns stands still from the first call on, and moves by so much at each. The pool looks at
+ * the time by itself, again after what it meant to wait. */
+void faulty_advance(uint32_t ms);
 
 /* While on, the parent VFS opens rollback journals, but reads nothing of them. */
 void faulty_fail_journal_reads(bool on);
