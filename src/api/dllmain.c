@@ -2,7 +2,9 @@
  *
  * A program that returns from main, or calls ExitProcess, without closing its
  * databases: Windows has ended all other threads, ours of the pool too, and calls
- * here with the one that is left. What was committed is written now. Nothing of
+ * here with the one that is left. What the others had begun is first waited for: a thread that
+ * is ended finishes the call of the system that it is in, and its operations stay in flight. What
+ * was committed is written then. Nothing of
  * SQLite is called: its mutexes may have gone with their owners.
  *
  * The static library has no DllMain. Windows calls it through the program's list of TLS
@@ -18,11 +20,19 @@
 
 #include "api/bind.h"
 #include "store/store.h"
+#include "win32/log.h"
 #include "win32/port.h"
 
 static void end_of_process(void) {
-  avfs_port_exit();
-  avfs_process_exit(&avfs_io_win32, (uint32_t)avfs_setting_default(AVFS_EXIT_TIMEOUT_MS));
+  uint32_t timeout_ms = (uint32_t)avfs_setting_default(AVFS_EXIT_TIMEOUT_MS);
+  uint64_t began = avfs_clock_now_ns(), took_ms;
+  if (!avfs_port_exit(timeout_ms)) {
+    avfs_log_line("asyncvfs: the process ended while the disk was busy with a call that does not "
+                  "end; what was not on disk is lost");
+    return;
+  }
+  took_ms = (avfs_clock_now_ns() - began) / 1000000;
+  avfs_process_exit(&avfs_io_win32, took_ms < timeout_ms ? timeout_ms - (uint32_t)took_ms : 0);
 }
 
 #ifdef ASYNCVFS_STATIC

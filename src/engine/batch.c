@@ -435,6 +435,16 @@ void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t pag
   b->state = AVFS_BATCH_OPEN;
 }
 
+int avfs_batch_settle(avfs_batch *b, uint32_t timeout_ms) {
+  uint64_t until = b->io->now_ns() + (uint64_t)timeout_ms * 1000000;
+  int i, over = b->io->settle(&b->op, timeout_ms);
+  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {   /* all are cancelled, however long one takes */
+    uint64_t now = b->io->now_ns();
+    if (!b->io->settle(&b->pump.slots[i].op, now < until ? (uint32_t)((until - now) / 1000000) : 0)) over = 0;
+  }
+  return over;
+}
+
 int avfs_batch_restart(avfs_batch *b) {
   if (b->state == AVFS_BATCH_IDLE || b->input.more) return 0;
   /* What was gathered is whole from JOURNAL on; before HEADER nothing of it counts. */

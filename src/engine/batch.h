@@ -132,8 +132,12 @@ int avfs_batch_open_journal(avfs_batch *b);
 /* Begins a run with this input, or goes on with the one that failed (NULL). Then
  * the owner calls avfs_batch_run. page_bytes counts when the batch is not valid. */
 void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t page_bytes);
-/* The thread that ran the batch is gone, at some instant, and with it what was in
- * flight: begins again at the last state that is safe to enter. 0 when there is
+/* At the exit of the process: cancels what the threads that are gone left in flight, and waits
+ * for its end, at most for timeout_ms. 0: some of it is in flight still, and the batch, its
+ * buffers and its files are to be left alone; its journal is hot, or nothing was written yet. */
+int avfs_batch_settle(avfs_batch *b, uint32_t timeout_ms);
+/* The thread that ran the batch is gone, at some instant, and nothing is in flight: begins
+ * again at the last state that is safe to enter. 0 when there is
  * nothing to go on with: no batch, or one that is not committed (a segment). */
 int avfs_batch_restart(avfs_batch *b);
 /* Goes on as far as it can. 1: the run is over, rc tells how. 0: operations are

@@ -90,14 +90,7 @@ int avfs_pump_result(avfs_pump *p, uint32_t *os_error_out) {
   return rc;
 }
 
-void avfs_pump_reset(avfs_pump *p) {
-  int i;
-  for (i = 0; i < AVFS_PUMP_SLOTS; i++) {
-    /* What the kernel may still write to, or read from, is left to it. */
-    p->slots[i].buffer = NULL;
-  }
-  memset(&p->lock, 0, sizeof p->lock);
-}
+void avfs_pump_reset(avfs_pump *p) { memset(&p->lock, 0, sizeof p->lock); }
 
 void avfs_pump_free(avfs_pump *p) {
   int i;

@@ -61,7 +61,8 @@ int avfs_pump_start(avfs_pump *p, int slots, int (*step)(avfs_slot *s));
 int avfs_pump_claim(avfs_slot *s, uint32_t total, uint32_t (*fit)(void *work, uint32_t first));
 /* The outcome of the run that has finished. */
 int avfs_pump_result(avfs_pump *p, uint32_t *os_error_out);
-/* Its threads are gone: nothing is in flight, nobody holds its lock. */
+/* At the exit: its threads are gone, nobody holds its lock, and each operation is settled
+ * (avfs_io.settle). */
 void avfs_pump_reset(avfs_pump *p);
 void avfs_pump_free(avfs_pump *p);
 

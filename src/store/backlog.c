@@ -302,13 +302,18 @@ void avfs_backlog_task(avfs_task *t) {
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
 }
 
+/* What is left of a wait, rounded up. */
+static uint32_t ms_left(uint64_t now, uint64_t until) {
+  return until == AVFS_NEVER ? AVFS_FOREVER : (uint32_t)((until - now + ms - 1) / ms);
+}
+
 /* No scheduler is left to run the task again: avfs_backlog_exit looks itself. */
 static void ignore_resume(avfs_batch *b) { (void)b; }
 
 /* At the exit of the process, by its last thread: the pool's threads are gone, at
- * whatever instant. What they changed under the lock is whole, since it was free;
- * the batch begins again at a state that is safe to enter. os_busy: one was at the
- * journal's handle, which may be gone. */
+ * whatever instant, and nothing of the batch is in flight any more. What they changed under
+ * the lock is whole, since it was free; the batch begins again at a state that is safe to
+ * enter. os_busy: one was at the journal's handle, which may be gone. */
 void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   avfs_op *op;
   if (s->closing == AVFS_CLOSING_OVER) return;   /* its files may be closed */
@@ -332,10 +337,14 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   } else if (avfs_batch_is_open(&s->batch)) {
     return;
   }
-  while (!avfs_backlog_is_empty(s) && s->run != AVFS_RUN_BACKOFF &&
-         s->io->now_ns() < deadline_ns) {
+  for (;;) {
+    uint64_t now;
     (void)look(s);
-    while ((op = s->io->ready()) != NULL || (op = s->io->wait(0)) != NULL) op->done(op);
+    now = s->io->now_ns();
+    if (avfs_backlog_is_empty(s) || s->run == AVFS_RUN_BACKOFF || now >= deadline_ns) break;
+    op = s->io->ready();
+    if (op == NULL) op = s->io->wait(ms_left(now, deadline_ns));
+    if (op != NULL) op->done(op);
   }
   if (avfs_backlog_is_empty(s) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
 }
@@ -358,11 +367,6 @@ static void want(avfs_store *s, uint64_t seq) AVFS_REQUIRES(avfs_store_role) {
 static int disk_error(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
   int counts = is_full(s) ? s->run == AVFS_RUN_BACKOFF : s->failures >= LASTING;
   return counts ? s->error_rc : SQLITE_OK;
-}
-
-/* What is left of a wait, rounded up. */
-static uint32_t ms_left(uint64_t now, uint64_t until) {
-  return until == AVFS_NEVER ? AVFS_FOREVER : (uint32_t)((until - now + ms - 1) / ms);
 }
 
 /* Has the connection's busy handler wait: it sleeps in avfs_backlog_sleep. Returns 0 when

@@ -246,11 +246,17 @@ void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg
 }
 
 /* What is not on the disk, for the log alone: SQLite's is not called any more. */
-AVFS_NOT_ANALYSED static void log_exit_loss(const avfs_store *s) {
-  char line[512];
+AVFS_NOT_ANALYSED static void log_exit_loss(const avfs_store *s, int in_flight) {
+  char line[640];
   snprintf(line, sizeof line, "asyncvfs: the process ended with %llu commits of %.400s not on disk; "
-           "they are lost", (unsigned long long)(s->commit_seq - s->durable_seq), s->path);
+           "they are lost%s", (unsigned long long)(s->commit_seq - s->durable_seq), s->path,
+           in_flight ? ": reads or writes had not ended in time, so it was left as it was" : "");
   avfs_log_line(line);
+}
+
+static uint32_t exit_ms_left(const avfs_io *io, uint64_t deadline_ns) {
+  uint64_t now = io->now_ns();
+  return now < deadline_ns ? (uint32_t)((deadline_ns - now) / 1000000) : 0;
 }
 
 /* A lock that is not free was held by a thread that is gone: what it guards may be
@@ -264,11 +270,17 @@ AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms)
                   "not on disk is lost");
     return;
   }
-  if (registry.stores == NULL) return;
-  /* What the pool's threads had started has completed, or was cancelled with them. */
-  while (io->ready() != NULL || io->wait(0) != NULL) continue;
+  /* First those with nothing in flight: a device that hangs is to cost only its own databases
+   * the time. What is in flight on it is cancelled meanwhile. */
   for (s = registry.stores; s != NULL; s = s->next) {
-    if (avfs_lock_try_enter(&s->lock)) avfs_backlog_exit(s, deadline_ns);
-    if (s->durable_seq < s->commit_seq) log_exit_loss(s);
+    s->exit_state = !avfs_lock_try_enter(&s->lock) ? AVFS_EXIT_OVER
+                    : avfs_batch_settle(&s->batch, 0) ? AVFS_EXIT_NOW : AVFS_EXIT_LATER;
+    if (s->exit_state == AVFS_EXIT_NOW) avfs_backlog_exit(s, deadline_ns);
+  }
+  for (s = registry.stores; s != NULL; s = s->next) {
+    int in_flight = s->exit_state == AVFS_EXIT_LATER &&
+                    !avfs_batch_settle(&s->batch, exit_ms_left(io, deadline_ns));
+    if (s->exit_state == AVFS_EXIT_LATER && !in_flight) avfs_backlog_exit(s, deadline_ns);
+    if (s->durable_seq < s->commit_seq) log_exit_loss(s, in_flight);
   }
 }

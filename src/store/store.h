@@ -191,6 +191,8 @@ struct avfs_store {
   /* guarded by lock: the batch */
   enum avfs_run run AVFS_GUARDED_BY(avfs_store_role);
   int closing AVFS_GUARDED_BY(avfs_store_role);             /* AVFS_CLOSING_x */
+  enum { AVFS_EXIT_NOW, AVFS_EXIT_LATER, AVFS_EXIT_OVER } exit_state;   /* at the exit of the process:
+                                                  LATER: operations were in flight */
   uint64_t task_due_ns AVFS_GUARDED_BY(avfs_store_role);    /* the task looks again by then */
   uint64_t retry_ns AVFS_GUARDED_BY(avfs_store_role);
   uint32_t backoff_ms AVFS_GUARDED_BY(avfs_store_role);

@@ -208,6 +208,7 @@ static start op_begin(avfs_op *op, int failed_rc) {
   /* The lowest bit keeps its packet from the port (GetQueuedCompletionStatus, lpOverlapped). */
   if (s.alone) o->ov.hEvent = (char *)op->file->event + 1;
   o->failed_rc = failed_rc;
+  o->at_exit = avfs_port_is_exiting();
   return s;
 }
 
@@ -222,6 +223,8 @@ static void op_started(avfs_op *op, const start *s, BOOL ok) {
     if (!s->alone) return;
     s->ov->hEvent = op->file->event;
     error = GetOverlappedResult(op->file->handle, s->ov, &bytes, TRUE) ? 0 : GetLastError();
+  } else {
+    s->ov->Internal = 0;   /* Windows leaves it as pending */
   }
   avfs_port_ended(op, bytes, error);
 }
@@ -235,6 +238,27 @@ static void file_write(avfs_op *op) {
   start s = op_begin(op, SQLITE_IOERR_WRITE);
   op_started(op, &s, WriteFile(op->file->handle, op->data, op->bytes, NULL, s.ov));
 }
+
+/* Windows says in the OVERLAPPED whether it is done with it. The port would not do: a packet
+ * may have gone with the thread that took it, and an operation that ends within the call of a
+ * thread that is gone makes none. */
+static int file_settle(avfs_op *op, uint32_t timeout_ms) {
+  enum { SLICE_MS = 10 };
+  OVERLAPPED *ov = &((avfs_overlapped *)op->os)->ov;
+  uint64_t now = avfs_clock_now_ns(), until = now + (uint64_t)timeout_ms * 1000000;
+  if (HasOverlappedIoCompleted(ov)) return 1;
+  CancelIoEx(op->file->handle, ov);
+  while (!HasOverlappedIoCompleted(ov) && now < until) {
+    uint64_t left_ms = (until - now + 999999) / 1000000;
+    uint32_t slice = left_ms < SLICE_MS ? (uint32_t)left_ms : SLICE_MS;
+    if (ov->hEvent != NULL) WaitForSingleObject(op->file->event, slice);   /* it was alone */
+    else (void)avfs_port_wait(slice);
+    now = avfs_clock_now_ns();
+  }
+  return HasOverlappedIoCompleted(ov);
+}
+
+HANDLE avfs_file_handle(const avfs_file *f) { return f->handle; }
 
 static int file_flush(avfs_file *f) {
   return FlushFileBuffers(f->handle) ? SQLITE_OK
@@ -262,7 +286,22 @@ static void post_now(avfs_op *op) { avfs_port_post(op, SQLITE_OK, 0); }
 static uint32_t last_error(void) { return GetLastError(); }
 
 const avfs_io avfs_io_win32 = {
-    avfs_port_start, file_open, file_close, file_remove, file_identity, file_is_local, file_others, file_read, file_write,
-    file_flush, file_size, file_resize, post_now, avfs_port_ready, avfs_port_wait, avfs_clock_now_ns,
-    last_error,
+    .start = avfs_port_start,
+    .open = file_open,
+    .close = file_close,
+    .remove = file_remove,
+    .identity = file_identity,
+    .is_local = file_is_local,
+    .others = file_others,
+    .read = file_read,
+    .write = file_write,
+    .flush = file_flush,
+    .size = file_size,
+    .resize = file_resize,
+    .post = post_now,
+    .ready = avfs_port_ready,
+    .wait = avfs_port_wait,
+    .settle = file_settle,
+    .now_ns = avfs_clock_now_ns,
+    .os_error = last_error,
 };

@@ -98,6 +98,12 @@ struct avfs_io {
    * passed without one; a thread that waits has emptied ready before. */
   avfs_op *(*ready)(void);
   avfs_op *(*wait)(uint32_t timeout_ms);
+  /* At the end of the process, by the one thread that is left. What the others had started
+   * is in flight still: an operation outlives its thread where its handle is bound to a port.
+   * Cancels op if it is in flight, and waits until it is over, at most for timeout_ms; its done
+   * is never called. 0: it is in flight still, and so op, its buffer and its file are to be
+   * left alone. From then on, wait may return NULL before its time has passed. */
+  int (*settle)(avfs_op *op, uint32_t timeout_ms);
 
   uint64_t (*now_ns)(void);   /* monotonic */
   uint32_t (*os_error)(void);

@@ -9,6 +9,10 @@
  * ready ones, if a thread of the pool started it: that thread looks there next. The
  * same goes for one that is alone, which file.c waits for.
  *
+ * At the exit of the process operations that the pool had started may be in flight, and the
+ * packets of some that are over may still lie here, or come. So from then on a packet is a
+ * hint to look at its operation, and only those that the last thread has started count.
+ *
  * Locks: list_lock guards ready, pool and exiting; a leaf.
  */
 #include "win32/port.h"
@@ -87,11 +91,14 @@ int avfs_port_in_pool(void) {
   return in;
 }
 
+int avfs_port_is_exiting(void) { return exiting; }
+
 void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error) {
   int listed;
   set_result(op, bytes, os_error);
+  overlapped_of(op)->at_exit = 0;
   avfs_lock_enter(&list_lock);
-  listed = in_pool();
+  listed = exiting || in_pool();
   if (listed) {
     overlapped_of(op)->next = NULL;
     *ready_end = op;
@@ -113,11 +120,30 @@ avfs_op *avfs_port_ready(void) {
   return op;
 }
 
-void avfs_port_exit(void) {
+/* 1 when the thread is gone. Its number may be another's by now, of another process too. */
+static int is_gone(DWORD thread, uint32_t timeout_ms) {
+  HANDLE h = OpenThread(SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION, FALSE, thread);
+  int gone;
+  if (h == NULL) return 1;
+  gone = GetProcessIdOfThread(h) != GetCurrentProcessId() ||
+         WaitForSingleObject(h, timeout_ms) == WAIT_OBJECT_0;
+  CloseHandle(h);
+  return gone;
+}
+
+int avfs_port_exit(uint32_t timeout_ms) {
+  uint64_t until = avfs_clock_now_ns() + (uint64_t)timeout_ms * 1000000;
+  int i;
   exiting = 1;
   memset(&list_lock, 0, sizeof list_lock);
   ready_first = NULL;
   ready_end = &ready_first;
+  for (i = 0; i < AVFS_MOST_THREADS && pool[i] != 0; i++) {
+    uint64_t now = avfs_clock_now_ns();
+    uint32_t left = now < until ? (uint32_t)((until - now) / 1000000) : 0;
+    if (pool[i] != GetCurrentThreadId() && !is_gone(pool[i], left)) return 0;
+  }
+  return 1;
 }
 
 static void join_pool(void) {
@@ -127,6 +153,18 @@ static void join_pool(void) {
   while (i < AVFS_MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
   if (i < AVFS_MOST_THREADS) pool[i] = thread;
   avfs_lock_leave(&list_lock);
+}
+
+/* Of an operation that the port has named at the exit: 1 when the last thread has started it,
+ * and it has ended, and that was not seen yet. */
+static int ended_at_exit(avfs_op *op) {
+  avfs_overlapped *o = overlapped_of(op);
+  DWORD bytes = 0, error;
+  if (!o->at_exit || !HasOverlappedIoCompleted(&o->ov)) return 0;
+  o->at_exit = 0;
+  error = GetOverlappedResult(avfs_file_handle(op->file), &o->ov, &bytes, FALSE) ? 0 : GetLastError();
+  set_result(op, bytes, error);
+  return 1;
 }
 
 avfs_op *avfs_port_wait(uint32_t timeout_ms) {
@@ -140,6 +178,7 @@ avfs_op *avfs_port_wait(uint32_t timeout_ms) {
                                  timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms);
   if (ov == NULL) return NULL;   /* the time is up */
   op = CONTAINING_RECORD(ov, avfs_op, os);
+  if (exiting) return key == KEY_IO && ended_at_exit(op) ? op : NULL;
   if (key == KEY_IO) set_result(op, bytes, ok ? 0 : GetLastError());
   return op;
 }

@@ -13,15 +13,21 @@ int avfs_port_start(void);
 int avfs_port_bind(HANDLE h, int *quiet_out);
 /* Completes op with this result. */
 void avfs_port_post(avfs_op *op, int rc, uint32_t os_error);
-/* op is over, so, and the port will not tell. */
+/* op is over with this result, and the port will not tell. */
 void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error);
 /* 1 when the caller is a thread of the pool. */
 int avfs_port_in_pool(void);
+/* 1 since avfs_port_exit(). */
+int avfs_port_is_exiting(void);
 avfs_op *avfs_port_ready(void);
 avfs_op *avfs_port_wait(uint32_t timeout_ms);
 /* At the exit of the process: the caller is its only thread, and the pool is no more. A lock
- * that a thread took with it is free again, and what that thread had listed is forgotten. */
-void avfs_port_exit(void);
+ * that a thread took with it is free again, and what that thread had listed is forgotten.
+ * Waits until the pool's threads have left the kernel, where one that is ended finishes its
+ * call first. 0: some have not after timeout_ms, and what they change is not known. */
+int avfs_port_exit(uint32_t timeout_ms);
+
+HANDLE avfs_file_handle(const avfs_file *f);
 
 /* The one table from Windows error numbers to SQLite's codes. */
 int avfs_code_of_win32(uint32_t error, int otherwise);
@@ -29,11 +35,13 @@ int avfs_code_of_win32(uint32_t error, int otherwise);
 /* clock.c */
 uint64_t avfs_clock_now_ns(void);
 
-/* What avfs_op.os holds. */
+/* What avfs_op.os holds. Of ov, Internal is STATUS_PENDING from its start until Windows has
+ * written its outcome, before it tells anybody. */
 typedef struct avfs_overlapped {
   OVERLAPPED ov;
   avfs_op *next;   /* in the list of ready ones */
   int failed_rc;   /* what a failure is called: SQLITE_IOERR_READ or _WRITE */
+  int at_exit;     /* 1: started by the thread that is left at the exit, and not over */
 } avfs_overlapped;
 
 #endif

@@ -278,6 +278,7 @@ static void enqueue(avfs_op *op, bool writes) {
   CHECK(op->bytes > 0 && op->file->open);
   for (int i = 0; i < queued; i++) {
     const avfs_op *other = queue[i].op;
+    if (other == op) FAIL("an operation of %s that is in flight is started again", op->file->path);
     if (other->file == op->file && (op->alone || other->alone)) {
       FAIL("an operation of %s is not alone", op->file->path);
     }
@@ -311,11 +312,19 @@ bool fake_io_complete(void) {
 static void not_called(avfs_op *op) { (void)op; }
 
 void fake_io_abandon(void) {
-  while (queued > 0) {
-    struct queued q = queue[--queued];
-    q.op->done = not_called;
+  for (int i = 0; i < queued; i++) queue[i].op->done = not_called;
+}
+
+static int fake_settle(avfs_op *op, uint32_t timeout_ms) {
+  (void)timeout_ms;
+  for (int i = 0; i < queued; i++) {
+    struct queued q = queue[i];
+    if (q.op != op) continue;
+    if (fake.hangs) return 0;
+    queue[i] = queue[--queued];
     if (rng_below(2) == 0) perform(q);
   }
+  return 1;
 }
 
 static uint64_t fake_now_ns(void) { return fake.calls; }
@@ -333,6 +342,7 @@ const avfs_io fake_io = {
     .others = fake_others,
     .read = fake_read,
     .write = fake_write,
+    .settle = fake_settle,
     .flush = fake_flush,
     .size = fake_size,
     .resize = fake_resize,

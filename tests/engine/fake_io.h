@@ -73,6 +73,7 @@ extern struct fake_machine {
   void (*watch)(const fake_call *call);   /* before the call has any effect; or NULL */
   uint64_t fail_from, fail_count;         /* 0: none */
   bool complete_at_once;
+  bool hangs;                             /* what is abandoned does not end */
   bool mapped;                            /* a view keeps files long: resize() succeeds all the same */
 
   /* for the test to read */
@@ -87,8 +88,8 @@ avfs_file *fake_io_file(const char *path);
 void fake_io_put(const char *path, const void *p, uint64_t n);
 /* Completes one operation in flight, any one, and calls its done. False: none. */
 bool fake_io_complete(void);
-/* The threads are gone, and with them what was in flight: each operation has been
- * performed or not, and done is never called. */
+/* The threads are gone, and done is never called for what they started. It is in flight till it
+ * is settled: then each has been performed or not. */
 void fake_io_abandon(void);
 bool fake_io_in_flight(const avfs_file *f);
 /* What the medium may hold of f if the power fails now: the durable image, and of

@@ -620,6 +620,11 @@ static void gone_in_mid_batch(const states *s, uint64_t n, uint32_t i, bool *was
     *was_gone_out = true;
     fake_io_abandon();
     r->resumed = false;
+    bool in_flight = fake_io_in_flight(judge.db) || fake_io_in_flight(judge.journal);
+    fake.hangs = true;
+    CHECK_EQ(avfs_batch_settle(&r->b, 0), !in_flight);
+    fake.hangs = false;
+    CHECK(avfs_batch_settle(&r->b, 0));
     if (CHECK(avfs_batch_restart(&r->b)) && run_once(r) != SQLITE_OK) FAIL("it ends with %d", r->b.rc);
   }
   judge_end();

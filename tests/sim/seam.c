@@ -163,7 +163,13 @@ static uint32_t pool;           /* a bit for each thread that has waited */
 static uint32_t open_files;
 static uint32_t last_error;
 
-/* avfs_op.os: [0] what it is, [1] hash of its bytes, [2] 1: it is on the disk already. */
+/* In flight when the process ended. */
+static avfs_op *late[QUEUE];
+static uint32_t late_count;
+int sim_late_hangs;
+
+/* avfs_op.os: [0] what it is, [1] hash of its bytes, [2] 1: it is on the disk already, [3] when
+ * it ends, if it is late, [4] 1: it is cancelled. */
 enum { OP_POST, OP_READ, OP_WRITE };
 
 static int fails(const char *what, const avfs_file *f) {
@@ -172,7 +178,10 @@ static int fails(const char *what, const avfs_file *f) {
   return 1;
 }
 
+static void late_ends(void);
+
 static void no_lock_held(const char *call) {
+  late_ends();
   if (*sim_locks_held > 0 && !sim_exiting) sim_fail("%s is called with a lock held", call);
 }
 
@@ -255,7 +264,7 @@ static int io_others(avfs_file *f) {
 static void enqueue(avfs_op *op, int what) {
   if (queued == QUEUE) sim_fail("too many operations");
   op->os[0] = (uint64_t)what;
-  op->os[2] = 0;
+  op->os[2] = op->os[4] = 0;
   queue[queued++] = op;
 }
 
@@ -282,10 +291,24 @@ static void flight_ends(avfs_op *op) {
 
 static void complete(avfs_op *op);
 
+/* What the kernel has is the kernel's. */
+static void check_not_late(const avfs_op *op) {
+  uint32_t i;
+  late_ends();
+  for (i = 0; i < late_count; i++) {
+    const char *a = late[i]->data, *b = op->data;
+    if (late[i] == op) sim_fail("an operation of %s that is in flight is started again", op->file->file->name);
+    if (a < b + op->bytes && b < a + late[i]->bytes) {
+      sim_fail("a buffer that is in flight to %s is used again", late[i]->file->file->name);
+    }
+  }
+}
+
 /* An operation may complete when it is started: for one that a thread of the pool
  * started, that is seen in the list of ready ones. */
 static void start(avfs_op *op, int what) {
   sim_disk *d = op->file->disk;
+  check_not_late(op);
   if (op->file->in_flight > 0 && (op->alone || op->file->alone)) {
     sim_fail("an operation of %s is not alone", op->file->file->name);
   }
@@ -319,7 +342,7 @@ static void io_post(avfs_op *op) {
 
 static void complete_write(avfs_op *op) {
   if (op->os[2]) return;
-  if (fails("write", op->file)) {
+  if (op->os[4] || fails("write", op->file)) {
     sim_disk *d = op->file->disk;
     uint32_t i = 0, part = sim_below(&sim_fate, op->bytes + 1);
     while (d->in_flight[i] != op) i++;
@@ -387,6 +410,55 @@ static int never(void *arg) {
   return 0;
 }
 
+void sim_seam_process_ends(void) {
+  uint32_t i;
+  ready_count = 0;
+  for (i = 0; i < queued; i++) {
+    avfs_op *op = queue[i];
+    if (op->os[0] == OP_POST) continue;
+    late[late_count++] = op;
+    op->os[3] = sim_now_ns + sim_below(&sim_fate, sim_chance(&sim_fate, 800000) ? 30 : 1500) * (uint64_t)1000000;
+    if (sim_chance(&sim_fate, 20000)) op->os[3] = SIM_NEVER;
+  }
+  queued = 0;
+}
+
+/* Ends those whose time has come; nobody hears of it. */
+static void late_ends(void) {
+  uint32_t i = 0;
+  while (i < late_count) {
+    avfs_op *op = late[i];
+    if (op->os[3] > sim_now_ns) {
+      i++;
+      continue;
+    }
+    late[i] = late[--late_count];
+    sim_note("LATE   %s of %s %u at %llu", op->os[0] == OP_READ ? "read" : "write", op->file->file->name,
+             op->bytes, (unsigned long long)op->offset);
+    complete(op);
+  }
+}
+
+static int is_late(const avfs_op *op) {
+  uint32_t i = 0;
+  while (i < late_count && late[i] != op) i++;
+  return i < late_count;
+}
+
+static int io_settle(avfs_op *op, uint32_t timeout_ms) {
+  uint64_t until = sim_now_ns + (uint64_t)timeout_ms * 1000000;
+  late_ends();
+  if (!is_late(op)) return 1;
+  if (op->os[3] != SIM_NEVER && !op->os[4] && sim_chance(&sim_fate, 500000)) {
+    op->os[4] = 1;   /* what of it has taken place stays */
+    op->os[3] = sim_now_ns + sim_below(&sim_fate, 5000000);
+  }
+  (void)sim_wait(never, NULL, op->os[3] < until ? op->os[3] : until, "what is in flight");
+  late_ends();
+  if (is_late(op) && op->os[3] == SIM_NEVER) sim_late_hangs = 1;
+  return !is_late(op);
+}
+
 static int io_flush(avfs_file *f) {
   uint64_t order;
   no_lock_held("flush");
@@ -440,6 +512,7 @@ const avfs_io sim_io = {
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,
+    .settle = io_settle,
     .now_ns = io_now,
     .os_error = io_error,
 };

@@ -5,6 +5,10 @@
  * thread of the pool picks it up; its bytes must not change meanwhile. Calls fail by
  * faults.h.
  *
+ * When the process ends, what is in flight goes on, each operation to an end of its own, or
+ * to none: it may end while the last thread writes what is left. One that is in flight must
+ * not be started again, and its buffer not be used.
+ *
  * Not modelled: synchronous failure codes of Windows (os_error is a made-up number),
  * short transfers of writes.
  */
@@ -21,6 +25,9 @@ extern int sim_flush_ms;               /* how long a flush takes, at most */
 extern int sim_strangers;              /* stock programs that have the databases open */
 extern int sim_alone;                  /* what `others` says without any: 0, or -1: not known */
 extern int sim_exiting;                /* one thread is left, which keeps the locks it takes */
+extern int sim_late_hangs;             /* an operation that was in flight then never ends */
+/* The other threads are gone. */
+void sim_seam_process_ends(void);
 /* Checks that nothing is left in flight or open. */
 void sim_seam_end(void);
 void sim_seam_start(void);

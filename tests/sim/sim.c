@@ -896,9 +896,10 @@ static void run_killed(void *arg) {
   sim_note("EXIT   with %u locks lost, %u ms", locks, ms);
   if (!run.faults && chance(70)) sim_end_faults();
   sim_exiting = 1;
+  sim_seam_process_ends();
   avfs_process_exit(&sim_io, ms);
   sim_note("EXITED");
-  if (locks == 0 && ms == 2000 && !run.faults) {
+  if (locks == 0 && ms == 2000 && !run.faults && !sim_late_hangs) {
     int d;   /* write-through apart, all is in the files now */
     for (d = 0; d < sim_databases; d++) sim_commits[d].acked = sim_commits[d].newest_async;
   }
