@@ -114,8 +114,10 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
   const char *name = conn->parent->name;
   int rc = io->open(name, AVFS_OPEN_EXISTING, &db);
   if (rc != SQLITE_OK) {
+    /* Somebody holds what the parent has just opened. Not passed through for it: whether a
+     * database is ours is not to depend on a scanner. */
     *reason_out = "the file cannot be opened for writing";
-    return (rc & 0xff) == SQLITE_NOMEM ? rc : AVFS_PASS;
+    return (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_BUSY ? rc : AVFS_PASS;
   }
   memset(&id, 0, sizeof id);
   if (!io->is_local(db)) {

@@ -66,6 +66,7 @@ static const char *never_ours(const char *name, int flags, int flags_got) {
   if (sqlite3_uri_boolean(name, "immutable", 0)) return "immutable=1";
   if (sqlite3_uri_boolean(name, "nolock", 0)) return "nolock=1";
   if (!sqlite3_uri_boolean(name, "psow", 1)) return "psow=0";
+  if (sqlite3_uri_boolean(name, "exclusive", 0)) return "exclusive=1";   /* the parent shares it with nobody */
   if ((flags & SQLITE_OPEN_READWRITE) && (flags_got & SQLITE_OPEN_READONLY)) {
     return "the file is read-only";
   }

@@ -6,6 +6,35 @@
 #include "api/host.h"
 #include "win32/heap.h"
 
+/* Not in every SDK. */
+#ifndef ERROR_NO_SUCH_DEVICE
+# define ERROR_NO_SUCH_DEVICE 433
+#endif
+#ifndef ERROR_DISK_QUOTA_EXCEEDED
+# define ERROR_DISK_QUOTA_EXCEEDED 1295
+#endif
+
+static BOOL windows_read(HANDLE h, void *p, DWORD bytes, OVERLAPPED *ov) {
+  return ReadFile(h, p, bytes, NULL, ov);
+}
+
+static BOOL windows_write(HANDLE h, const void *p, DWORD bytes, OVERLAPPED *ov) {
+  return WriteFile(h, p, bytes, NULL, ov);
+}
+
+/* No FILE_SHARE_DELETE: while a store lives, its files stay. And no DELETE access,
+ * though the journal will be deleted: a stock connection in journal_mode PERSIST
+ * or TRUNCATE keeps its handle of it, which shares reading and writing only. One that is made
+ * is a journal, which Windows Search is not to read each time. */
+static HANDLE windows_open(const WCHAR *path, DWORD disposition) {
+  return CreateFileW(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                     disposition, FILE_ATTRIBUTE_NOT_CONTENT_INDEXED | FILE_FLAG_OVERLAPPED, NULL);
+}
+
+static void windows_sleep(DWORD ms) { Sleep(ms); }
+
+avfs_windows avfs_windows_now = {windows_read, windows_write, windows_open, windows_sleep};
+
 struct avfs_file {
   HANDLE handle;   /* bound to the port */
   HANDLE event;    /* of the operation that is alone */
@@ -19,6 +48,7 @@ int avfs_code_of_win32(uint32_t error, int otherwise) {
   switch (error) {
     case ERROR_HANDLE_DISK_FULL:
     case ERROR_DISK_FULL:
+    case ERROR_DISK_QUOTA_EXCEEDED:
       return SQLITE_FULL;
     case ERROR_NOT_ENOUGH_MEMORY:
     case ERROR_OUTOFMEMORY:
@@ -34,12 +64,18 @@ const char *avfs_os_error_text(uint32_t os_error) {
   switch (os_error) {
     case ERROR_HANDLE_DISK_FULL:
     case ERROR_DISK_FULL: return "disk full";
+    case ERROR_DISK_QUOTA_EXCEEDED: return "the disk quota is used up";
     case ERROR_ACCESS_DENIED: return "access denied";
     case ERROR_SHARING_VIOLATION: return "another program holds the file open";
     case ERROR_LOCK_VIOLATION: return "another program has locked a part of the file";
     case ERROR_USER_MAPPED_FILE: return "another program has a view of the file mapped";
     case ERROR_WRITE_PROTECT: return "the medium is write-protected";
     case ERROR_NOT_READY: return "the device is not ready";
+    case ERROR_MEDIA_CHANGED:
+    case ERROR_NO_MEDIA_IN_DRIVE: return "the medium is not in the drive any more";
+    case ERROR_NO_SUCH_DEVICE:
+    case ERROR_DEVICE_REMOVED: return "the device is gone";
+    case ERROR_DELETE_PENDING: return "the file is being deleted";
     case ERROR_DEV_NOT_EXIST:
     case ERROR_DEVICE_NOT_CONNECTED:
     case ERROR_FILE_INVALID: return "the volume is gone";
@@ -67,26 +103,60 @@ static WCHAR *wide_path(const char *path) {
   return w;
 }
 
+/* What scanners, backups and sync clients do to a file for a moment; a name that is being
+ * deleted answers ACCESS_DENIED until its last handle is closed. */
+static int is_passing(DWORD error) {
+  return error == ERROR_ACCESS_DENIED || error == ERROR_SHARING_VIOLATION ||
+         error == ERROR_LOCK_VIOLATION || error == ERROR_DELETE_PENDING;
+}
+
+/* After a failure: 1 when the call is to be tried again, after a sleep. Ten times, 25 ms
+ * later and 25 ms more each time, 1.4 s in all: as winRetryIoerr does (os_win.c). Not at the
+ * exit, which has a deadline. */
+static int try_again(DWORD error, int *tries) {
+  enum { MOST = 10, STEP_MS = 25 };
+  if (!is_passing(error) || *tries == MOST || avfs_port_is_exiting()) return 0;
+  avfs_windows_now.sleep_ms(STEP_MS * (DWORD)++*tries);
+  return 1;
+}
+
+/* One that is marked read-only will not be opened for writing later either. */
+static int is_read_only(const WCHAR *path) {
+  DWORD attributes = GetFileAttributesW(path);
+  return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_READONLY);
+}
+
+static HANDLE open_handle(const WCHAR *path, int how, DWORD *error_out) {
+  int tries = 0;
+  for (;;) {
+    HANDLE h = avfs_windows_now.open(path, how == AVFS_OPEN_CREATE ? OPEN_ALWAYS : OPEN_EXISTING);
+    *error_out = h == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+    if (h != INVALID_HANDLE_VALUE) return h;
+    if (*error_out == ERROR_ACCESS_DENIED && is_read_only(path)) return h;
+    if (!try_again(*error_out, &tries)) return h;
+  }
+}
+
+/* SQLITE_BUSY: somebody holds it, and the busy handler says for how long that is waited for. */
+static int code_of_open(DWORD error) {
+  if (error == ERROR_SHARING_VIOLATION || error == ERROR_LOCK_VIOLATION ||
+      error == ERROR_DELETE_PENDING) {
+    return SQLITE_BUSY;
+  }
+  return avfs_code_of_win32(error, SQLITE_CANTOPEN);
+}
+
 static int file_open(const char *path, int how, avfs_file **file_out) {
   int rc = SQLITE_NOMEM;
   avfs_file *f = avfs_alloc_zero(sizeof *f);
   WCHAR *w = wide_path(path);
   HANDLE h = INVALID_HANDLE_VALUE;
-  /* Of a journal, which is not to be read by Windows Search each time that it is made. */
-  const DWORD new_attributes = FILE_ATTRIBUTE_NOT_CONTENT_INDEXED;
   DWORD error = 0;
   *file_out = NULL;
   if (f == NULL || w == NULL) goto fail;
-  /* No FILE_SHARE_DELETE: while a store lives, its files stay. And no DELETE access,
-   * though the journal will be deleted: a stock connection in journal_mode PERSIST
-   * or TRUNCATE keeps its handle of it, which shares reading and writing only. */
-  h = CreateFileW(w, GENERIC_READ | GENERIC_WRITE,
-                  FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
-                  how == AVFS_OPEN_CREATE ? OPEN_ALWAYS : OPEN_EXISTING,
-                  new_attributes | FILE_FLAG_OVERLAPPED, NULL);
+  h = open_handle(w, how, &error);
   if (h == INVALID_HANDLE_VALUE) {
-    error = GetLastError();
-    rc = avfs_code_of_win32(error, SQLITE_CANTOPEN);
+    rc = code_of_open(error);
     goto fail;
   }
   f->event = CreateEventW(NULL, TRUE, FALSE, NULL);
@@ -115,6 +185,8 @@ static void file_close(avfs_file *f) {
   avfs_free(f);
 }
 
+/* Not tried again: it is a void journal, which does no harm where it is, and a stock connection
+ * in PERSIST or TRUNCATE mode keeps it open for long, while the caller holds the OS lock. */
 static int file_remove(avfs_file *f) {
   BOOL ok;
   DWORD error;
@@ -231,12 +303,12 @@ static void op_started(avfs_op *op, const start *s, BOOL ok) {
 
 static void file_read(avfs_op *op) {
   start s = op_begin(op, SQLITE_IOERR_READ);
-  op_started(op, &s, ReadFile(op->file->handle, op->data, op->bytes, NULL, s.ov));
+  op_started(op, &s, avfs_windows_now.read(op->file->handle, op->data, op->bytes, s.ov));
 }
 
 static void file_write(avfs_op *op) {
   start s = op_begin(op, SQLITE_IOERR_WRITE);
-  op_started(op, &s, WriteFile(op->file->handle, op->data, op->bytes, NULL, s.ov));
+  op_started(op, &s, avfs_windows_now.write(op->file->handle, op->data, op->bytes, s.ov));
 }
 
 /* Windows says in the OVERLAPPED whether it is done with it. The port would not do: a packet

@@ -68,7 +68,8 @@ struct avfs_io {
   /* Before anything else; may be called again. */
   int (*start)(void);
   /* Opens for overlapped reading and writing. path is UTF-8, absolute. Others
-   * may read and write the file while it is open, but not delete it. */
+   * may read and write the file while it is open, but not delete it. What another program
+   * holds for a moment is waited for, 1.4 s; SQLITE_BUSY when it holds it longer. */
   int (*open)(const char *path, int how, avfs_file **file_out);
   void (*close)(avfs_file *f);
   /* Deletes the file and closes f, whatever the answer; SQLITE_BUSY: another program

@@ -29,6 +29,16 @@ int avfs_port_exit(uint32_t timeout_ms);
 
 HANDLE avfs_file_handle(const avfs_file *f);
 
+/* What file.c calls of Windows through here, so that tests can do it as NTFS and as slow
+ * disks do (tests/win32/machine.c), and count sleeps. */
+typedef struct avfs_windows {
+  BOOL (*read)(HANDLE h, void *p, DWORD bytes, OVERLAPPED *ov);          /* ReadFile */
+  BOOL (*write)(HANDLE h, const void *p, DWORD bytes, OVERLAPPED *ov);   /* WriteFile */
+  HANDLE (*open)(const WCHAR *path, DWORD disposition);                  /* CreateFileW */
+  void (*sleep_ms)(DWORD ms);
+} avfs_windows;
+extern avfs_windows avfs_windows_now;
+
 /* The one table from Windows error numbers to SQLite's codes. */
 int avfs_code_of_win32(uint32_t error, int otherwise);
 

@@ -13,7 +13,7 @@
 
 #include "engine/scheduler.h"
 #include "vfs/sql_tools.h"
-#include "win32/io.h"
+#include "win32/port.h"
 
 static const avfs_io *const io = &avfs_io_win32;
 
@@ -319,6 +319,67 @@ static void a_missing_file_cannot_be_opened_but_created(void) {
   if (f != NULL) io->close(f);
 }
 
+/* Another program: how often it refuses, and with what. */
+static struct refusal {
+  avfs_windows was;
+  DWORD error;
+  int times, calls, sleeps;
+  DWORD slept_ms;
+} refusal;
+
+static HANDLE refuse_open(const WCHAR *path, DWORD disposition) {
+  if (refusal.calls++ >= refusal.times) return refusal.was.open(path, disposition);
+  SetLastError(refusal.error);
+  return INVALID_HANDLE_VALUE;
+}
+
+static void count_sleep(DWORD sleep_ms) {
+  refusal.sleeps++;
+  refusal.slept_ms += sleep_ms;
+}
+
+static int open_refused(const char *path, DWORD error, int times) {
+  avfs_file *f = NULL;
+  refusal = (struct refusal){.was = avfs_windows_now, .error = error, .times = times};
+  avfs_windows_now.open = refuse_open;
+  avfs_windows_now.sleep_ms = count_sleep;
+  int rc = io->open(path, AVFS_OPEN_CREATE, &f);
+  DWORD said = io->os_error();
+  avfs_windows_now = refusal.was;
+  CHECK((f != NULL) == (rc == SQLITE_OK));
+  if (rc != SQLITE_OK) CHECK_EQ(said, error);
+  if (f != NULL) io->close(f);
+  return rc;
+}
+
+static void what_a_scanner_holds_for_a_moment_is_opened(void) {
+  static const DWORD passing[] = {ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION,
+                                  303 /* ERROR_DELETE_PENDING */};
+  const char *path = scratch_path("held.bin");
+  for (int i = 0; i < 4; i++) {
+    CHECK_EQ(open_refused(path, passing[i], 10), SQLITE_OK);
+    CHECK_EQ(refusal.calls, 11);
+    CHECK_EQ(refusal.sleeps, 10);
+    CHECK_EQ(refusal.slept_ms, 25 * 55);
+    /* One more time than it is tried. */
+    CHECK_EQ(open_refused(path, passing[i], 11), i == 0 ? SQLITE_CANTOPEN : SQLITE_BUSY);
+    CHECK_EQ(refusal.calls, 11);
+  }
+}
+
+static void what_will_not_pass_is_not_tried_again(void) {
+  const char *path = scratch_path("other.bin");
+  CHECK_EQ(open_refused(path, ERROR_PATH_NOT_FOUND, 1), SQLITE_CANTOPEN);
+  CHECK_EQ(open_refused(path, ERROR_NOT_ENOUGH_MEMORY, 1), SQLITE_IOERR_NOMEM);
+  CHECK_EQ(refusal.sleeps, 0);
+  avfs_file *f = open_new(path);
+  if (f != NULL) io->close(f);
+  SetFileAttributesA(path, FILE_ATTRIBUTE_READONLY);
+  CHECK_EQ(open_refused(path, ERROR_ACCESS_DENIED, 11), SQLITE_CANTOPEN);
+  CHECK_EQ(refusal.calls, 1);
+  SetFileAttributesA(path, FILE_ATTRIBUTE_NORMAL);
+}
+
 static void a_missing_folder_and_bad_utf8_cannot_be_opened(void) {
   char path[600];
   avfs_file *f = NULL;
@@ -518,6 +579,8 @@ void suite_io(void) {
   ADD_TEST(suite, an_operation_that_cannot_start_reports_by_done);
   ADD_TEST(suite, a_write_to_a_locked_range_fails_by_done);
   ADD_TEST(suite, a_post_completes_without_io);
+  ADD_TEST(suite, what_a_scanner_holds_for_a_moment_is_opened);
+  ADD_TEST(suite, what_will_not_pass_is_not_tried_again);
   ADD_TEST(suite, a_missing_file_cannot_be_opened_but_created);
   ADD_TEST(suite, a_missing_folder_and_bad_utf8_cannot_be_opened);
   ADD_TEST(suite, an_open_file_is_shared_but_not_deleted);
