@@ -63,7 +63,7 @@ static int flush(avfs_batch *b, avfs_file *f) {
 }
 
 /* What was in flight is over. The lock is for a task that runs meanwhile for another
- * reason and looks (is_in_flight): it may end the batch, and its store, at once. */
+ * reason and looks (avfs_batch_is_in_flight): it may end the batch, and its store, at once. */
 static void step_done(avfs_batch *b) {
   avfs_lock_enter(&b->lock);
   b->step = AVFS_STEP_DONE;
@@ -71,7 +71,7 @@ static void step_done(avfs_batch *b) {
   avfs_lock_leave(&b->lock);
 }
 
-static int is_in_flight(avfs_batch *b) {
+int avfs_batch_is_in_flight(avfs_batch *b) {
   int in_flight;
   avfs_lock_enter(&b->lock);
   in_flight = b->step == AVFS_STEP_IN_FLIGHT;
@@ -462,7 +462,7 @@ int avfs_batch_restart(avfs_batch *b) {
 int avfs_batch_run(avfs_batch *b) {
   while (b->state != AVFS_BATCH_IDLE) {
     int rc = SQLITE_OK, wait = GO_ON;
-    if (is_in_flight(b)) return 0;   /* woken for another reason */
+    if (avfs_batch_is_in_flight(b)) return 0;   /* woken for another reason */
     switch (b->state) {
       case AVFS_BATCH_IDLE: break;
       case AVFS_BATCH_OPEN: rc = state_open(b); break;

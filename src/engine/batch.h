@@ -143,6 +143,8 @@ int avfs_batch_restart(avfs_batch *b);
 /* Goes on as far as it can. 1: the run is over, rc tells how. 0: operations are
  * in flight, resume() will be called. Waits for the disk inside: a thread of the pool. */
 int avfs_batch_run(avfs_batch *b);
+/* 1 while an operation is on its way, whose done() will call resume(). */
+int avfs_batch_is_in_flight(avfs_batch *b);
 /* 1 from the first segment until the batch ends: the disk is mid-transaction. */
 int avfs_batch_is_open(const avfs_batch *b);
 /* Takes the database back to before the batch, from its own journal, and ends it.

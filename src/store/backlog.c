@@ -343,6 +343,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
     now = s->io->now_ns();
     if (avfs_backlog_is_empty(s) || s->run == AVFS_RUN_BACKOFF || now >= deadline_ns) break;
     op = s->io->ready();
+    if (op == NULL && !avfs_batch_is_in_flight(&s->batch)) continue;   /* there was nothing to read or write */
     if (op == NULL) op = s->io->wait(ms_left(now, deadline_ns));
     if (op != NULL) op->done(op);
   }
