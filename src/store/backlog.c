@@ -487,7 +487,7 @@ int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
     if (rc == SQLITE_OK && s->locks.readers > 0) rc = SQLITE_BUSY;
     if (rc == SQLITE_OK) {
       s->lingering = 0;
-      while (s->os_busy) avfs_store_wait(s, AVFS_FOREVER);
+      rc = avfs_store_await_os(s);
       avfs_store_relax(s);
     }
   } while (rc == SQLITE_OK && s->os_level != AVFS_LOCK_NONE);

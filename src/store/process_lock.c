@@ -241,16 +241,29 @@ const char *avfs_store_unmanageable(avfs_store *s) {
   return reason;
 }
 
+/* Waits until nobody is at os_file. SQLITE_BUSY: the calling thread is, further up on its stack.
+ * SQLite runs automatic extensions on the connection that recovers the database, and such a one
+ * may open the same database here. */
+int avfs_store_await_os(avfs_store *s) {
+  while (s->os_busy) {
+    if (s->os_thread == avfs_thread_id()) return SQLITE_BUSY;
+    avfs_store_wait(s, AVFS_FOREVER);
+  }
+  return SQLITE_OK;
+}
+
 /* Has the OS lock at `level` or more. */
 static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
   while (s->os_busy || s->os_level < level) {
     fresh f;
     int from = s->os_level, rc, to = level;
     if (s->os_busy) {
-      avfs_store_wait(s, AVFS_FOREVER);
+      rc = avfs_store_await_os(s);
+      if (rc != SQLITE_OK) return rc;
       continue;
     }
     s->os_busy = 1;
+    s->os_thread = avfs_thread_id();
     s->os_lock_calls++;
     avfs_store_leave(s);
     if (from == AVFS_LOCK_NONE) {
@@ -269,6 +282,7 @@ static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_
       s->unmanageable = no_journal;
     }
     s->os_busy = 0;
+    s->os_thread = 0;
     avfs_store_wake(s);
     if (rc != SQLITE_OK) return rc;
   }
@@ -501,8 +515,8 @@ int avfs_store_check_reserved(avfs_conn *c, int *reserved_out) {
   avfs_store_enter(s);
   *reserved_out = s->locks.writer != NULL;
   if (!*reserved_out && s->os_level < AVFS_LOCK_RESERVED) {
-    while (s->os_busy) avfs_store_wait(s, AVFS_FOREVER);
-    s->os_busy = ask = 1;
+    rc = avfs_store_await_os(s);
+    if (rc == SQLITE_OK) s->os_busy = ask = 1;
   }
   avfs_store_leave(s);
   if (ask) {

@@ -147,7 +147,8 @@ struct avfs_store {
   /* guarded by lock: who may do what */
   avfs_lock_table locks AVFS_GUARDED_BY(avfs_store_role);
   int os_level AVFS_GUARDED_BY(avfs_store_role);          /* AVFS_LOCK_x that os_file holds */
-  int os_busy AVFS_GUARDED_BY(avfs_store_role);           /* somebody is changing it */
+  int os_busy AVFS_GUARDED_BY(avfs_store_role);           /* somebody is changing it... */
+  uint32_t os_thread AVFS_GUARDED_BY(avfs_store_role);    /* ...this thread, if it raises it; else 0 */
   int lingering AVFS_GUARDED_BY(avfs_store_role);         /* kept although nobody needs it... */
   uint64_t linger_until_ns AVFS_GUARDED_BY(avfs_store_role);  /* ...until then; then, if this
                                                   process is alone with the file, for longer... */
@@ -270,6 +271,8 @@ int avfs_store_check_reserved(avfs_conn *conn, int *reserved_out);
  * has it wait for its turn. Once for each refusal, and not for longer than a busy handler of
  * SQLite's sleeps. */
 int avfs_store_spares_sleep(uint64_t us);
+/* Waits for the setter of os_busy; SQLITE_BUSY when the calling thread is that itself. */
+int avfs_store_await_os(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Lowers the OS lock to what is needed now. */
 void avfs_store_relax(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Gives the OS lock, as it is, to the connection, which becomes a plain one. */
