@@ -62,6 +62,10 @@
   ROLE(disk_commits) \
   ROLE(end_without_closing) \
   ROLE(unregister) \
+  ROLE(shutdown_again) \
+  ROLE(open_in_recovery) \
+  ROLE(register_meanwhile) \
+  ROLE(bind) \
   ROLE(register_module)
 
 #define SUITE(name) void suite_##name(void);

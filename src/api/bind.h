@@ -19,7 +19,8 @@ extern const sqlite3_api_routines avfs_linked_sqlite;
 /* From here on the end of the process is noticed (dllmain.c). */
 void avfs_watch_exit(void);
 
-/* Has every connection opened from now on know the SQL functions (sql_functions.c). */
+/* Has every connection opened from now on know the SQL functions (sql_functions.c). Again is
+ * fine. */
 int avfs_sql_functions_register(void);
 /* And this one, which is open already. */
 int avfs_sql_functions_add(sqlite3 *db);

@@ -1,10 +1,13 @@
 /* host.c: finds the SQLite of this process and takes its functions.
  *
- * One SQLite a process: the first that is bound stays bound, since stores and
- * engine threads call it from then on. Binding the same one again is fine.
+ * One SQLite a process: the first that is bound stays bound, and its module loaded, since
+ * stores and engine threads call it from then on. Binding the same one again is fine.
  *
- * Lock: `binding` is held while the table is made; readers need none, since the VFS
- * is registered only afterwards.
+ * Nothing is kept of one that is refused. Of one that is bound the functions are copied, so
+ * it does not matter how long the caller's table lives.
+ *
+ * Lock: `binding` is held while an SQLite is bound and the VFS is registered; readers of the
+ * table need none, since they come by the VFS.
  */
 #include "api/bind.h"
 
@@ -21,7 +24,7 @@ SQLITE_EXTENSION_INIT1
 enum { OLDEST = 3035000 };
 
 static avfs_lock binding;
-static sqlite3_api_routines own_table;   /* filled from a module's exports */
+static sqlite3_api_routines own_table;   /* what is wanted of the one that is bound */
 
 static const struct {
   const char *name;
@@ -40,20 +43,58 @@ static void say(char *message, int bytes, const char *format, ...) {
   va_end(args);
 }
 
-/* Takes the table, unless another SQLite is served already or it is too old. */
+/* Windows' own SQLite for 32-bit programs is compiled __stdcall: each call would leave the
+ * stack wrong. */
+static int is_stdcall(HMODULE m) {
+#if defined(_M_IX86) || defined(__i386__)
+  WCHAR path[MAX_PATH];
+  DWORD n = GetModuleFileNameW(m, path, MAX_PATH), tail = (DWORD)wcslen(L"winsqlite3.dll");
+  return n >= tail && n < MAX_PATH && _wcsicmp(path + n - tail, L"winsqlite3.dll") == 0;
+#else
+  (void)m;
+  return 0;
+#endif
+}
+
+/* The module that has this function; NULL: none that is loaded. */
+static HMODULE module_of(int (*f)(void), DWORD flags) {
+  HMODULE m = NULL;
+  const void *address;
+  memcpy(&address, &f, sizeof address);
+  flags |= GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+  return GetModuleHandleExW(flags, (const WCHAR *)address, &m) ? m : NULL;
+}
+
+static void copy_wanted(const sqlite3_api_routines *table) {
+  size_t i;
+  for (i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+    memcpy((char *)&own_table + wanted[i].at, (const char *)table + wanted[i].at, sizeof(void (*)(void)));
+  }
+}
+
+/* Takes the table, unless another SQLite is served already or this one cannot be. */
 static int bind(const sqlite3_api_routines *table, char *message, int bytes) {
-  int rc = SQLITE_OK;
+  int rc = SQLITE_ERROR;
   avfs_lock_enter(&binding);
-  if (sqlite3_api != NULL && sqlite3_api->vfs_register != table->vfs_register) {
-    say(message, bytes, "asyncvfs: another SQLite (%s) of this process is served already; there "
-        "can be one", sqlite3_api->libversion());
-    rc = SQLITE_MISUSE;
+  if (is_stdcall(module_of(table->libversion_number, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT))) {
+    say(message, bytes, "asyncvfs: winsqlite3.dll of 32-bit programs cannot be served (it is "
+        "compiled __stdcall): load a sqlite3.dll of your own");
   } else if (table->libversion_number() < OLDEST) {
     say(message, bytes, "asyncvfs: SQLite %s is too old: 3.35.0 or newer is needed",
         table->libversion());
-    rc = SQLITE_ERROR;
-  } else if (sqlite3_api == NULL) {
-    sqlite3_api = table;
+  } else if (sqlite3_api != NULL && sqlite3_api->vfs_register != table->vfs_register) {
+    say(message, bytes, "asyncvfs: another SQLite (%s) of this process is served already; there "
+        "can be one", sqlite3_api->libversion());
+    rc = SQLITE_MISUSE;
+  } else if (sqlite3_api == NULL &&
+             module_of(table->libversion_number, GET_MODULE_HANDLE_EX_FLAG_PIN) == NULL) {
+    say(message, bytes, "asyncvfs: the functions of this SQLite are in no module of the process");
+  } else {
+    if (sqlite3_api == NULL) {
+      copy_wanted(table);
+      sqlite3_api = &own_table;
+    }
+    rc = SQLITE_OK;
   }
   avfs_lock_leave(&binding);
   return rc;
@@ -77,7 +118,7 @@ static HMODULE find_module(void) {
   size_t i;
   for (i = 0; i < sizeof names / sizeof *names; i++) {
     HMODULE m = GetModuleHandleA(names[i]);
-    if (exports_sqlite(m)) return m;
+    if (exports_sqlite(m) && !is_stdcall(m)) return m;
   }
   return exports_sqlite(GetModuleHandleA(NULL)) ? GetModuleHandleA(NULL) : NULL;
 }
@@ -86,7 +127,6 @@ int avfs_bind_module(void *module, char *message, int bytes) {
   HMODULE m = module == NULL ? find_module() : (HMODULE)module;
   sqlite3_api_routines table;
   size_t i;
-  int rc;
 #ifdef ASYNCVFS_STATIC
   if (module == NULL) return bind(&avfs_linked_sqlite, message, bytes);
 #endif
@@ -110,11 +150,7 @@ int avfs_bind_module(void *module, char *message, int bytes) {
     }
     memcpy((char *)&table + wanted[i].at, &f, sizeof f);
   }
-  avfs_lock_enter(&binding);
-  if (own_table.vfs_register == NULL) own_table = table;
-  avfs_lock_leave(&binding);
-  rc = bind(own_table.vfs_register == table.vfs_register ? &own_table : &table, message, bytes);
-  return rc;
+  return bind(&table, message, bytes);
 }
 
 /* ---- registration ------------------------------------------------------------ */
@@ -142,7 +178,9 @@ int avfs_bind_register(int make_default, char *message, int bytes) {
   }
   pin_module();
   avfs_watch_exit();
-  rc = avfs_vfs_register(&avfs_io_win32, parent, make_default);
+  avfs_lock_enter(&binding);
+  rc = avfs_vfs_register(&avfs_io_win32, parent, make_default, avfs_sql_functions_register);
+  avfs_lock_leave(&binding);
   if (rc == SQLITE_OK) rc = avfs_sql_functions_register();
   if (rc != SQLITE_OK) say(message, bytes, "asyncvfs: cannot register: error %d", rc);
   return rc;

@@ -8,11 +8,14 @@
  *   asyncvfs_default(name, value)   what databases opened from now on begin with
  *
  * They are on every connection that is opened from the registration on, by an automatic
- * extension; also on the nested ones that roll a hot journal back (store/process_lock.c),
+ * extension. SQLite forgets those at sqlite3_shutdown() and sqlite3_reset_auto_extension(): so
+ * it is told of ours again whenever a database is opened through the VFS. They are also on the nested ones that roll a hot journal back (store/process_lock.c),
  * where nobody calls them. Those that wait or change something are DIRECTONLY: no view or
  * trigger may.
  * Unlike a pragma, which acts when it is prepared, a function acts when it is stepped.
  */
+#include <limits.h>
+
 #include "api/bind.h"
 #include "asyncvfs.h"
 #include "vfs/vfs.h"
@@ -35,11 +38,25 @@ static void ticket_function(sqlite3_context *context, int n, sqlite3_value **v) 
   }
 }
 
+/* NULL, '' and 'abc' would all be the ticket 0, which is always durable. */
 static void wait_function(sqlite3_context *context, int n, sqlite3_value **v) {
-  int rc = asyncvfs_wait(sqlite3_value_int64(v[0]), n > 1 ? sqlite3_value_int(v[1]) : -1);
+  sqlite3_int64 timeout_ms = ASYNCVFS_FOREVER;
+  int rc = SQLITE_MISUSE;
+  if (n > 1) {
+    timeout_ms = sqlite3_value_int64(v[1]);
+    if (sqlite3_value_type(v[1]) != SQLITE_INTEGER || timeout_ms < ASYNCVFS_FOREVER ||
+        timeout_ms > INT_MAX) {
+      sqlite3_result_error(context, "asyncvfs_wait: the second argument, the timeout, must be an "
+                           "integer from -1 (for ever) to 2147483647 milliseconds", -1);
+      return;
+    }
+  }
+  if (sqlite3_value_type(v[0]) == SQLITE_INTEGER) {
+    rc = asyncvfs_wait(sqlite3_value_int64(v[0]), (int)timeout_ms);
+  }
   if (rc == SQLITE_MISUSE) {
-    sqlite3_result_error(context, "asyncvfs_wait: a ticket of asyncvfs_ticket() and a timeout of "
-                         "-1 or more milliseconds are wanted", -1);
+    sqlite3_result_error(context, "asyncvfs_wait: the first argument must be a ticket of "
+                         "asyncvfs_ticket(), an integer that this process has given", -1);
   } else {
     result_of_wait(context, rc);
   }

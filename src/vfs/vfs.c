@@ -19,8 +19,10 @@
 #include "win32/heap.h"
 
 static struct {
-  sqlite3_vfs vfs;       /* pAppData: the parent */
+  sqlite3_vfs vfs;       /* pAppData: the parent. Filled once: connections that are passed through
+                            use it while it is not registered */
   const avfs_io *io;
+  int (*on_open)(void);
   int registered;
 } self;
 
@@ -79,6 +81,8 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   int given[AVFS_SETTING_COUNT];
   int got = flags, rc, i;
   memset(m, 0, sizeof *m);
+  rc = self.on_open == NULL ? SQLITE_OK : self.on_open();
+  if (rc != SQLITE_OK) return rc;
   rc = avfs_uri_settings(name, &settings, given);
   if (rc != SQLITE_OK) return rc;
   rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
@@ -187,10 +191,20 @@ static void vfs_dlclose(sqlite3_vfs *vfs, void *lib) {
 static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
   return parent_of(vfs)->xRandomness(parent_of(vfs), n, out);
 }
+/* sqlite3_sleep sleeps by the default VFS. If that is win32, every sleep that comes here is a busy
+ * handler's; if not, it may be us, or reach us, and the two cannot be told apart. */
+static int is_busy_handler(const sqlite3_vfs *parent) {
+  const sqlite3_vfs *v = sqlite3_vfs_find(NULL);
+  return v != NULL && (v == parent || strncmp(v->zName, "win32", 5) == 0);
+}
+
 /* A busy handler that waits for room in a store is woken when there is some; one that waits
  * for another writer of this process waits in xLock. */
 static int vfs_sleep(sqlite3_vfs *vfs, int us) {
-  if (us > 0 && (avfs_store_spares_sleep((uint64_t)us) || avfs_backlog_sleep((uint64_t)us))) return us;
+  if (us > 0 && ((is_busy_handler(parent_of(vfs)) && avfs_store_spares_sleep((uint64_t)us)) ||
+                 avfs_backlog_sleep((uint64_t)us))) {
+    return us;
+  }
   return parent_of(vfs)->xSleep(parent_of(vfs), us);
 }
 static int vfs_current_time(sqlite3_vfs *vfs, double *out) {
@@ -254,32 +268,35 @@ avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema) {
 
 static int largest(int a, int b) { return a > b ? a : b; }
 
-int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default) {
+static void fill(const avfs_io *io, sqlite3_vfs *parent, int (*on_open)(void)) {
+  sqlite3_vfs *v = &self.vfs;
+  v->iVersion = 2;   /* no system calls to override */
+  v->szOsFile = largest(largest((int)sizeof(avfs_main_file), avfs_journal_file_bytes()),
+                        parent->szOsFile);
+  v->mxPathname = parent->mxPathname;
+  v->zName = "asyncvfs";
+  v->pAppData = parent;
+  v->xOpen = vfs_open;
+  v->xDelete = vfs_delete;
+  v->xAccess = vfs_access;
+  v->xFullPathname = vfs_full_pathname;
+  v->xDlOpen = vfs_dlopen;
+  v->xDlError = vfs_dlerror;
+  v->xDlSym = vfs_dlsym;
+  v->xDlClose = vfs_dlclose;
+  v->xRandomness = vfs_randomness;
+  v->xSleep = vfs_sleep;
+  v->xCurrentTime = vfs_current_time;
+  v->xGetLastError = vfs_get_last_error;
+  v->xCurrentTimeInt64 = parent->iVersion >= 2 ? vfs_current_time_int64 : NULL;
+  self.io = io;
+  self.on_open = on_open;
+}
+
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default,
+                      int (*on_open)(void)) {
   int rc;
-  if (!self.registered) {
-    sqlite3_vfs *v = &self.vfs;
-    memset(v, 0, sizeof *v);
-    v->iVersion = 2;   /* no system calls to override */
-    v->szOsFile = largest(largest((int)sizeof(avfs_main_file), avfs_journal_file_bytes()),
-                          parent->szOsFile);
-    v->mxPathname = parent->mxPathname;
-    v->zName = "asyncvfs";
-    v->pAppData = parent;
-    v->xOpen = vfs_open;
-    v->xDelete = vfs_delete;
-    v->xAccess = vfs_access;
-    v->xFullPathname = vfs_full_pathname;
-    v->xDlOpen = vfs_dlopen;
-    v->xDlError = vfs_dlerror;
-    v->xDlSym = vfs_dlsym;
-    v->xDlClose = vfs_dlclose;
-    v->xRandomness = vfs_randomness;
-    v->xSleep = vfs_sleep;
-    v->xCurrentTime = vfs_current_time;
-    v->xGetLastError = vfs_get_last_error;
-    v->xCurrentTimeInt64 = parent->iVersion >= 2 ? vfs_current_time_int64 : NULL;
-    self.io = io;
-  }
+  if (self.vfs.zName == NULL) fill(io, parent, on_open);
   rc = sqlite3_vfs_register(&self.vfs, make_default);
   if (rc == SQLITE_OK) self.registered = 1;
   return rc;

@@ -92,8 +92,11 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
  * be ours. NULL: it is not open through asyncvfs. On the connection's own thread. */
 avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema);
 
-/* The VFS over `parent`; registers it under the name "asyncvfs". */
-int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
+/* The VFS over `parent`, and how it is from the first call on; registers it under the name
+ * "asyncvfs". on_open, if it is not NULL, is called whenever a main database is opened; what
+ * it answers beside SQLITE_OK, the open does. */
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default,
+                      int (*on_open)(void));
 int avfs_vfs_unregister(void);
 
 #endif

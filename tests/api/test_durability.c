@@ -124,7 +124,26 @@ static void sql_functions_do_what_the_c_functions_do(void) {
   CHECK_EQ(sql_int(db, "SELECT asyncvfs_wait(asyncvfs_ticket(), 0)"), 1);
   CHECK_EQ(sql_int(db, "SELECT asyncvfs_wait(asyncvfs_ticket())"), 1);
   check_refused(db, "SELECT asyncvfs_wait(asyncvfs_ticket() + 1, 0)", "a ticket of asyncvfs_ticket()");
-  check_refused(db, "SELECT asyncvfs_wait(asyncvfs_ticket(), -2)", "a timeout of -1 or more");
+  /* As numbers all of these would be 0, the ticket that waits for nothing, or another timeout. */
+  {
+    static const char *const tickets[] = {"NULL", "''", "'abc'", "'1'", "x'01'", "1.5", "-1", "5"};
+    static const char *const timeouts[] = {"-2", "2147483648", "4294967295", "NULL", "'5'", "0.5",
+                                           "9223372036854775807"};
+    for (size_t i = 0; i < sizeof tickets / sizeof *tickets; i++) {
+      char *one = sqlite3_mprintf("SELECT asyncvfs_wait(%s)", tickets[i]);
+      char *two = sqlite3_mprintf("SELECT asyncvfs_wait(%s, 0)", tickets[i]);
+      check_refused(db, one, "the first argument must be a ticket");
+      check_refused(db, two, "the first argument must be a ticket");
+      sqlite3_free(one);
+      sqlite3_free(two);
+    }
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+      char *sql = sqlite3_mprintf("SELECT asyncvfs_wait(asyncvfs_ticket(), %s)", timeouts[i]);
+      check_refused(db, sql, "from -1 (for ever) to 2147483647 milliseconds");
+      sqlite3_free(sql);
+    }
+  }
+  CHECK_EQ(sql_int(db, "SELECT asyncvfs_wait(asyncvfs_ticket(), 2147483647)"), 1);
   /* No view or trigger waits, or changes a setting. */
   sql_must(db, "CREATE VIEW f AS SELECT asyncvfs_flush(); CREATE VIEW w AS SELECT asyncvfs_wait(0)");
   sql_must(db, "CREATE VIEW d AS SELECT asyncvfs_default('max_lag_ms', 1)");

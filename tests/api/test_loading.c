@@ -132,6 +132,93 @@ int role_register_module(int argc, char **argv) {
   return 0;
 }
 
+/* argv: a database. */
+int role_shutdown_again(int argc, char **argv) {
+  if (argc != 1) return 2;
+  say("register", asyncvfs_register(NULL, 0, NULL, 0));
+  use(argv[0], "asyncvfs");
+  say("shutdown", sqlite3_shutdown());
+  sqlite3 *db = open_on(argv[0], "asyncvfs");
+  say("flush", sqlite3_exec(db, "SELECT asyncvfs_flush(), asyncvfs_ticket()", NULL, NULL, NULL));
+  sqlite3_reset_auto_extension();
+  sqlite3 *other = open_on(argv[0], "asyncvfs");
+  say("flush", sqlite3_exec(other, "SELECT asyncvfs_flush(), asyncvfs_ticket()", NULL, NULL, NULL));
+  say("close", sqlite3_close(other));
+  say("close", sqlite3_close(db));
+  return 0;
+}
+
+static const char *opened_by_extension;   /* NULL: nothing */
+
+static int open_the_same(sqlite3 *db, char **message, const struct sqlite3_api_routines *table) {
+  const char *path = opened_by_extension;
+  (void)db;
+  (void)message;
+  (void)table;
+  if (path == NULL) return SQLITE_OK;
+  opened_by_extension = NULL;
+  sqlite3 *same = open_on(path, "asyncvfs");
+  say("read", sqlite3_exec(same, "SELECT * FROM t", NULL, NULL, NULL));
+  say("write", sqlite3_exec(same, "INSERT INTO t VALUES(2)", NULL, NULL, NULL));
+  say("drain", sqlite3_exec(same, "PRAGMA asyncvfs_drain", NULL, NULL, NULL));
+  say("close", sqlite3_close(same));
+  return SQLITE_OK;
+}
+
+/* argv: a database. An automatic extension opens it while it is recovered, on the connection that
+ * does so. */
+int role_open_in_recovery(int argc, char **argv) {
+  char path[MAX_PATH];
+  if (argc != 1) return 2;
+  say("register", asyncvfs_register(NULL, 0, NULL, 0));
+  use(argv[0], "asyncvfs");
+  snprintf(path, sizeof path, "%s-journal", argv[0]);
+  FILE *f = fopen(path, "wb");
+  fputs("not SQLite's", f);   /* rolls nothing back, but that has to be found out */
+  fclose(f);
+  sqlite3_auto_extension((void (*)(void))open_the_same);
+  sqlite3 *db = open_on(argv[0], "asyncvfs");
+  opened_by_extension = argv[0];
+  say("read", sqlite3_exec(db, "SELECT * FROM t", NULL, NULL, NULL));
+  say_text("recovered", opened_by_extension == NULL ? "yes" : "no");
+  say("write", sqlite3_exec(db, "INSERT INTO t VALUES(2)", NULL, NULL, NULL));
+  say("close", sqlite3_close(db));
+  return 0;
+}
+
+static DWORD WINAPI ask_the_time(void *db) {
+  for (int i = 0; i < 3000; i++) {
+    int rc = sqlite3_exec(db, "SELECT datetime('now')", NULL, NULL, NULL);
+    if (rc != SQLITE_OK) return (DWORD)rc;
+  }
+  return 0;
+}
+
+/* argv: a database. A connection that is passed through uses the VFS while it comes and goes. */
+int role_register_meanwhile(int argc, char **argv) {
+  char uri[MAX_PATH];
+  DWORD rc = 1;
+  if (argc != 1) return 2;
+  say("register", asyncvfs_register(NULL, 0, NULL, 0));
+  snprintf(uri, sizeof uri, "file:%s?psow=0", argv[0]);
+  sqlite3 *db = open_on(uri, "asyncvfs");
+  sqlite3_exec(db, "PRAGMA asyncvfs_status", say_mode, NULL, NULL);
+  HANDLE thread = CreateThread(NULL, 0, ask_the_time, db, 0, NULL);
+  while (WaitForSingleObject(thread, 0) == WAIT_TIMEOUT) {
+    for (int i = 0; i < 100; i++) {
+      asyncvfs_unregister();
+      asyncvfs_register(NULL, 0, NULL, 0);
+    }
+  }
+  GetExitCodeThread(thread, &rc);
+  say("time", (int)rc);
+  say("unregister", asyncvfs_unregister());
+  say("write",
+      sqlite3_exec(db, "CREATE TABLE t(n); INSERT INTO t VALUES(1)", NULL, NULL, NULL));
+  say("close", sqlite3_close(db));
+  return 0;
+}
+
 /* ---- the tests --------------------------------------------------------------------- */
 
 /* Every expected line, in order; "message*" stands for any message line, which
@@ -197,6 +284,35 @@ static void unregister_waits_for_the_last_close(void) {
          "open 0", "unregister 5", "write 0", "close 0", "unregister 0", "found no");
 }
 
+static void functions_come_back_after_a_shutdown(void) {
+  EXPECT(harness_spawn("shutdown_again", scratch_path("again.db"), NULL), "register 0", "open 0",
+         "write 0", "vfsname asyncvfs/win32", "mode ours", "close 0", "shutdown 0", "open 0",
+         "flush 0", "open 0", "flush 0", "close 0", "close 0");
+}
+
+static void extension_that_opens_a_database_in_recovery_is_told_busy(void) {
+  EXPECT(harness_spawn("open_in_recovery", scratch_path("recovered.db"), NULL), "register 0",
+         "open 0", "write 0", "vfsname asyncvfs/win32", "mode ours", "close 0", "open 0", "open 0",
+         "read 5", "write 5", "drain 5", "close 0", "read 0", "recovered yes", "write 0", "close 0");
+}
+
+static void passed_connection_outlives_the_registration(void) {
+  EXPECT(harness_spawn("register_meanwhile", scratch_path("passed.db"), NULL), "register 0",
+         "open 0", "mode passed", "time 0", "unregister 0", "write 0", "close 0");
+}
+
+static void module_of_a_bound_sqlite_stays(void) {
+  if (!has_dll()) return;
+  EXPECT(harness_spawn_program("no_sqlite.exe", "unload", NULL), "loaded", "sqlite3.dll no",
+         "register 0", "sqlite3.dll yes", "the same yes", "register 0", "unregister 0");
+}
+
+static void refused_sqlite_leaves_nothing_behind(void) {
+  EXPECT(harness_spawn("bind", scratch_path("bound.db"), NULL), "too old 1", "message*",
+         "good 0", "register 0", "open 0", "write 0", "close 0", "too old 1", "another 21");
+  CHECK(strstr(last_message, "3.34.0") != NULL);
+}
+
 static void module_without_sqlite_is_refused_with_a_message(void) {
   EXPECT(harness_spawn("register_module", "ntdll.dll", NULL), "register 12", "message*");
   CHECK(strstr(last_message, "SQLite") != NULL);
@@ -224,6 +340,11 @@ void suite_loading(void) {
   ADD_TEST(suite, load_extension_of_a_missing_file_says_so);
   ADD_TEST(suite, register_twice_is_fine);
   ADD_TEST(suite, unregister_waits_for_the_last_close);
+  ADD_TEST(suite, functions_come_back_after_a_shutdown);
+  ADD_TEST(suite, extension_that_opens_a_database_in_recovery_is_told_busy);
+  ADD_TEST(suite, passed_connection_outlives_the_registration);
+  ADD_TEST(suite, module_of_a_bound_sqlite_stays);
+  ADD_TEST(suite, refused_sqlite_leaves_nothing_behind);
   ADD_TEST(suite, module_without_sqlite_is_refused_with_a_message);
   ADD_TEST(suite, disabled_by_environment_passes_everything_through);
   ADD_TEST(suite, process_without_sqlite_gets_a_clear_error);

@@ -426,5 +426,5 @@ int native_start(void) {
   sqlite3_open(":memory:", &db);
   sqlite3_close(db);
   sqlite3_reset_auto_extension();
-  return avfs_vfs_register(&native_io, sqlite3_vfs_find("unix"), 0);
+  return avfs_vfs_register(&native_io, sqlite3_vfs_find("unix"), 0, NULL);
 }

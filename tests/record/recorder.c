@@ -28,7 +28,7 @@
 /* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
  * the library's table. */
 int avfs_bind_module(void *module, char *message, int bytes);
-int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default, int (*on_open)(void));
 
 enum { FILES = 16, IN_FLIGHT = 128 };
 
@@ -289,7 +289,7 @@ static bool register_recording(void) {
   io.ready = recording_ready;
   io.wait = recording_wait;
   return avfs_bind_module(NULL, message, sizeof message) == SQLITE_OK &&
-         avfs_vfs_register(&io, &recorded, 0) == SQLITE_OK;
+         avfs_vfs_register(&io, &recorded, 0, NULL) == SQLITE_OK;
 }
 
 /* ---- the commits --------------------------------------------------------------------------- */

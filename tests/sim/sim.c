@@ -957,7 +957,7 @@ static void run_seed(uint64_t seed, uint32_t rate) {
   sim_current_disk = &run.disk;
   bind_sqlite();
   sim_seam_start();
-  if (avfs_vfs_register(&sim_io, sqlite3_vfs_find("win32"), 0) != SQLITE_OK) {
+  if (avfs_vfs_register(&sim_io, sqlite3_vfs_find("win32"), 0, NULL) != SQLITE_OK) {
     sim_fail("asyncvfs cannot be registered");
   }
   if (rate == 0) {

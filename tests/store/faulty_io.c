@@ -10,7 +10,7 @@
 /* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
  * the library's table. */
 int avfs_bind_module(void *module, char *message, int bytes);
-int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default);
+int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default, int (*on_open)(void));
 
 const char *const faulty_names[FAULTY_CALLS] = {"open",   "remove", "identity", "size",
                                                 "resize", "flush",  "read",     "write"};
@@ -225,7 +225,7 @@ bool faulty_begin(void) {
   faulty.reached = CreateEventA(NULL, TRUE, FALSE, NULL);
   faulty.go = CreateEventA(NULL, TRUE, TRUE, NULL);
   if (avfs_bind_module(NULL, message, sizeof message) != SQLITE_OK) return false;
-  return avfs_vfs_register(&faulty.io, &parent.vfs, 0) == SQLITE_OK;
+  return avfs_vfs_register(&faulty.io, &parent.vfs, 0, NULL) == SQLITE_OK;
 }
 
 void faulty_fail_by(faulty_call call, LONG from, LONG times, const char *only, int rc, DWORD os_error) {

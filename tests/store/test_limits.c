@@ -259,6 +259,29 @@ static void writer_waits_for_another_without_a_sleep(void) {
   end(db, path, 2);
 }
 
+/* sqlite3_sleep is the default VFS's sleep: where that is asyncvfs, or stands over it, a program
+ * that has given up with its statement and sleeps for a reason of its own is to sleep. */
+static void sleep_of_a_program_is_not_spared(void) {
+  const char *path = scratch_path("sleeper.db");
+  sqlite3 *db = scenario_open_table(path, ""), *other = scenario_open(path, "");
+  sqlite3_vfs *vfs = sqlite3_vfs_find("asyncvfs"), over = *vfs;
+  LONG before = faulty_sleeps();
+  over.zName = "over";
+  EXPECT(sql_exec(db, "BEGIN IMMEDIATE; INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  EXPECT(sqlite3_vfs_register(vfs, 1) == SQLITE_OK);
+  EXPECT(sql_exec(other, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  sqlite3_sleep(1);
+  EXPECT(faulty_sleeps() == before + 1);
+  EXPECT(sqlite3_vfs_register(&over, 1) == SQLITE_OK);
+  EXPECT(sql_exec(other, "BEGIN IMMEDIATE") == SQLITE_BUSY);
+  sqlite3_sleep(1);
+  EXPECT(faulty_sleeps() == before + 2);
+  EXPECT(sqlite3_vfs_unregister(&over) == SQLITE_OK);
+  EXPECT(sqlite3_close(other) == SQLITE_OK);
+  EXPECT(sql_exec(db, "COMMIT") == SQLITE_OK);
+  end(db, path, 1);
+}
+
 static uint64_t turn_until(sqlite3 *db) {
   sqlite3_file *f = NULL;
   EXPECT(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f) == SQLITE_OK);
@@ -316,6 +339,7 @@ static const scenario scenarios[] = {
     SCENARIO(device_that_hangs_stops_its_own_databases_alone),
     SCENARIO(process_has_a_limit_too),
     SCENARIO(writer_waits_for_another_without_a_sleep),
+    SCENARIO(sleep_of_a_program_is_not_spared),
     SCENARIO(reader_that_was_refused_holds_no_writer_up),
     {NULL, NULL},
 };
