@@ -13,6 +13,7 @@
   SUITE(threads)       \
   SUITE(bad_input)     \
   SUITE(wal_handover)  \
+  SUITE(mode)          \
   SUITE(large_transaction) \
   SLOW(large_2gib)     \
   SUITE(journal_overflow) \
