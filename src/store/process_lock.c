@@ -149,6 +149,25 @@ static int recover(avfs_store *s) {
   return rc;
 }
 
+/* The length of the file and its first bytes. */
+static int read_start(sqlite3_file *file, fresh *f) {
+  sqlite3_int64 size = 0;
+  int rc = file->pMethods->xFileSize(file, &size);
+  f->size = (uint64_t)size;
+  memset(f->header, 0, sizeof f->header);
+  if (rc == SQLITE_OK && size > 0) {
+    rc = file->pMethods->xRead(file, f->header, sizeof f->header, 0);
+    if (rc == SQLITE_IOERR_SHORT_READ) rc = SQLITE_OK;
+  }
+  return rc;
+}
+
+/* 0 where a VFS above us writes the file in a way of its own. Its hot journal may hold what that
+ * VFS was given to write, and not what is in the file: SQLite is to roll it back from above. */
+static int is_plain(const fresh *f) {
+  return f->size < sizeof f->header || memcmp(f->header, "SQLite format 3", 16) == 0;
+}
+
 /* SHARED on the file, and all that is to be known under it. */
 static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
   sqlite3_file *file = s->os_file->file;
@@ -167,18 +186,19 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
       if (rc == SQLITE_OK) rc = SQLITE_READONLY_ROLLBACK;
       goto unlock;
     }
+    rc = read_start(file, f);
+    if (rc != SQLITE_OK) goto unlock;
+    if (!is_plain(f)) {
+      rc = AVFS_PASS;
+      goto unlock;
+    }
     file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
     rc = recover(s);
     if (rc != SQLITE_OK && rc != SQLITE_NOTADB && (rc & 0xff) != SQLITE_CORRUPT) return rc;
   }
   if (tries == 3) return SQLITE_BUSY;
-  rc = file->pMethods->xFileSize(file, &size);
+  rc = read_start(file, f);
   if (rc != SQLITE_OK) goto unlock;
-  f->size = (uint64_t)size;
-  if (size > 0) {
-    rc = file->pMethods->xRead(file, f->header, sizeof f->header, 0);
-    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ) goto unlock;
-  }
   rc = exists(s, s->wal_path, &there);
   if (rc != SQLITE_OK) goto unlock;
   f->ours = !there && avfs_header_is_ours(f->header, f->size);

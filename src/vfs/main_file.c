@@ -60,7 +60,9 @@ static int main_lock(sqlite3_file *f, int level) {
   const char *reason = NULL;
   int rc;
   if (m->conn.locker.level == AVFS_LOCK_NONE) reason = avfs_main_file_must_pass(m);
-  if (reason == NULL) {
+  if (reason != NULL) {
+    (void)avfs_store_drain(m->conn.store, AVFS_FOREVER);   /* it would be in this connection's way */
+  } else {
     rc = avfs_store_lock(&m->conn, level);
     if (rc != AVFS_PASS) return rc;
     reason = avfs_store_unmanageable(m->conn.store);
