@@ -31,7 +31,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* CUnit 2.1-3 takes Visual C++ for one without snprintf and defines a macro of this name, at
+ * which UCRT's stdio.h stops; so stdio.h comes first, and the macro goes. */
+#include <stdio.h>
 #include <CUnit/CUnit.h>
+#undef snprintf
 
 #include "suites.h" /* so that each suite and role has its prototype */
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # 32-bit x86: all of it builds, and passes all suites under a 32-bit Wine (wine32.sh), if
-# that can be had. ARM64: the library compiles by the headers of Windows' SDK (windows_sdk.sh),
-# as it does for the other two, with the same warnings as errors.
+# that can be had. For it, for 64-bit x86 and for ARM64 the library, the tests, the benchmark
+# and the examples compile by the headers of Windows' SDK (windows_sdk.sh), with clang in
+# Visual C++'s dialect and the warnings of the presets msvc and clang-cl as errors.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -30,30 +31,33 @@ if "$here/wine32.sh" "$BUILD_DIR/wine32" >"$BUILD_DIR/log/wine32.log" 2>&1; then
   ran=$(cat "$work"/*.log | tr -d '\r' | awk '/^[0-9]+ passed, [0-9]+ failed$/ { p += $1; f += $3 } END { print p " tests passed, " f " failed" }')
 fi
 
-# Like Visual C++: its dialect, Windows' own headers. Compiled, not linked: the libraries of its
-# C runtime are in no package. tests/package/vcruntime: what its own headers would say.
+# Like Visual C++: its dialect and options, Windows' own headers. Compiled, not linked: the
+# libraries of its C runtime are in no package. tests/package/vcruntime: what its own headers
+# would say. The sources are those that CMake compiles for Windows.
 sdk=$BUILD_DIR/windows_sdk
 if "$here/windows_sdk.sh" "$sdk" >"$BUILD_DIR/log/windows_sdk.log" 2>&1; then
-  headers=(-isystem "$here/vcruntime" -isystem "$sdk/include")
+  sources=$(sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$BUILD_DIR/mingw/compile_commands.json" |
+    grep -E "^$root/(src|tests|bench|examples)/.*\.c$" | sort -u)
+  system=-imsvc
+  headers=(-imsvc "$here/vcruntime" -imsvc "$sdk/include")
+  dialect=(--driver-mode=cl /std:c17 /W4 /WX /O2 /utf-8 /X -D_CRT_SECURE_NO_WARNINGS)
   targets=(aarch64-pc-windows-msvc x86_64-pc-windows-msvc i686-pc-windows-msvc)
   with="SDK, as for Visual C++"
-else   # the same code for ARM64, by the headers that are here
+else   # the library for ARM64, by the headers that are here
+  sources=$(printf '%s\n' "$root"/src/*/*.c)
+  system=-isystem
   headers=(-isystem /usr/share/mingw-w64/include)
+  dialect=(-std=c17 -O2 -Wall -Wextra -Werror)
   targets=(aarch64-w64-mingw32)
   with="headers of MinGW (no SDK: $BUILD_DIR/log/windows_sdk.log)"
 fi
-compile() { # TARGET SOURCE
-  clang --target="$1" "${headers[@]}" -std=c17 -O2 -Wall -Wextra -Werror \
-    -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN -DASYNCVFS_VERSION_TEXT='"0"' \
-    -I"$root/include" -I"$root/src" -isystem "$BUILD_DIR/third_party/sqlite" \
-    -c -o /dev/null "$2"
-}
-compiled=0
+count=$(wc -l <<<"$sources")
+[ "$count" -ge 30 ] || { echo "only $count sources: $sources"; exit 1; }
 for target in "${targets[@]}"; do
-  for source in "$root"/src/*/*.c; do
-    compile "$target" "$source"
-    compiled=$((compiled + 1))
-  done
+  xargs -P "$(nproc)" -n 1 clang --target="$target" "${dialect[@]}" "${headers[@]}" \
+    -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN -DASYNCVFS_VERSION_TEXT='"0"' \
+    "-I$root/include" "-I$root/src" "-I$root/tests" $system "$BUILD_DIR/third_party/sqlite" \
+    $system "$BUILD_DIR/third_party/cunit/include" -c -o /dev/null -- <<<"$sources"
   echo "compiled for $target"
 done
-echo "proof: x86: $ran; $compiled files compile with the $with: ${targets[*]%%-*}"
+echo "proof: x86: $ran; $count files compile with the $with: ${targets[*]%%-*}"

@@ -41,9 +41,10 @@ for project in msvc/*.vcxproj; do
   grep -q "\"${project//\//\\\\}\"" AsyncVfs.sln || fail "AsyncVfs.sln lacks $project"
   [ "$(wc -l <"$project")" -lt 100 ] || fail "$project has $(wc -l <"$project") lines; what is common belongs to msvc/AsyncVfs.props"
 done
-# What `ctest --preset msvc` would run: with no test it would pass.
-tests=$(ctest --test-dir "$BUILD_DIR/mingw" --show-only)
-[[ $tests == *"Total Tests: 1"* ]] || fail "ctest finds no tests in build/mingw: $tests"
+# What `ctest --preset msvc` would run: each suite, a test of its own.
+suites=$("$WINE" "$BIN_DIR/tests.exe" --list </dev/null | tr -d '\r' | sort)
+tests=$(ctest --test-dir "$BUILD_DIR/mingw" --show-only | sed -nE 's/^ *Test +#[0-9]+: (.*)/\1/p' | sort)
+[ -n "$suites" ] && [ "$suites" = "$tests" ] || fail "ctest has other tests than tests.exe has suites: $(diff <(echo "$suites") <(echo "$tests") || true)"
 [ $failures = 0 ] || { echo "$failures differences"; exit 1; }
 echo "the projects list what CMake lists"
 
@@ -54,7 +55,7 @@ for build in ${PROJECT_BUILDS:-Debug|x64}; do
   configuration=${build%|*} platform=${build#*|}
   folder=$platform lib=$BUILD_DIR/lib
   [ "$platform" != x86 ] || folder=Win32 lib=$BUILD_DIR/i686/lib   # as the projects call it
-  out=$BUILD_DIR/msvc/$folder/$configuration
+  out=$BUILD_DIR/solution/$folder/$configuration
   rm -rf "$out"
   dotnet msbuild AsyncVfs.sln -nologo -verbosity:minimal -maxcpucount:2 -nodeReuse:false \
     -p:Configuration="$configuration" -p:Platform="$platform" -p:VCTargetsPath="$here/vctargets" \

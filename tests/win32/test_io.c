@@ -528,7 +528,7 @@ static void use_path(const char *path) {
 }
 
 static void names_may_have_any_letters(void) {
-  static const char *const names[] = {"gr\xc3\xbc\xc3\x9f""e.bin", "\xe6\x97\xa5\xe6\x9c\xac.bin",
+  static const char *const names[] = {"gr\303\274\303\237e.bin", "\xe6\x97\xa5\xe6\x9c\xac.bin",
                                       "\xf0\x9f\x97\x84.bin", "two words.bin"};
   for (int i = 0; i < 4; i++) {
     char path[600];

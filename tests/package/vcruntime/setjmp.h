@@ -3,3 +3,5 @@
 typedef struct _JUMP_BUFFER {
   unsigned long long part[32];
 } jmp_buf[1];
+int __cdecl setjmp(jmp_buf);
+void __cdecl longjmp(jmp_buf, int);
