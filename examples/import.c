@@ -37,7 +37,7 @@ typedef struct way {
 
 static const way ways[] = {
     {"win32, FULL", "full.db", "win32", "DELETE", "FULL", 15, "nothing"},
-    {"win32, WAL + NORMAL", "wal.db", "win32", "WAL", "NORMAL", 60, "all since a checkpoint"},
+    {"win32, WAL + NORMAL", "wal.db", "win32", "WAL", "NORMAL", 30, "all since a checkpoint"},
     {"asyncvfs", "async.db", "asyncvfs", "DELETE", "FULL", 0, "the last 0.1 s"},
 };
 #define WAYS (sizeof ways / sizeof ways[0])
