@@ -34,7 +34,7 @@ guid() { # a GUID (RFC 4122, by name) of standard input
 }
 product_code=$(guid <<<"AsyncVfs $version x64")
 package_code=$({ echo "$version"; cd "$stage"; find . -type f | sort | xargs -d '\n' sha256sum
-                 sha256sum <"$here/asyncvfs.wxs"; sha256sum <"$here/build.sh"; } | guid)
+                 sha256sum <"$here/asyncvfs.wxs"; sha256sum <"$here/build.sh"; sha256sum <"$here/validation.txt"; } | guid)
 
 # wixl takes the files' times into the cabinet, where time begins in 1980: what is older
 # would come out in the future.
@@ -71,7 +71,7 @@ sql=(
   "UPDATE \`Registry\` SET \`Root\` = -1 WHERE \`Root\` = 4"
   # MajorUpgrade/@Schedule, Property/@Secure
   "UPDATE \`InstallExecuteSequence\` SET \`Sequence\` = 1501 WHERE \`Action\` = 'RemoveExistingProducts'"
-  "UPDATE \`Property\` SET \`Value\` = 'ADDTOPATH;MSIINSTALLPERUSER;WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED' WHERE \`Property\` = 'SecureCustomProperties'"
+  "UPDATE \`Property\` SET \`Value\` = 'ADDTOPATH;FOLDERFORALL;FOLDERFORUSER;INSTALLDIR;MSIINSTALLPERUSER;PATHFORALL;PATHFORUSER;WIX_DOWNGRADE_DETECTED;WIX_UPGRADE_DETECTED' WHERE \`Property\` = 'SecureCustomProperties'"
   # Property setters run no code; whose rights they have means nothing.
   "UPDATE \`CustomAction\` SET \`Type\` = 51"
   # RemoveFolder/@Directory
@@ -91,7 +91,14 @@ while read -r id name sequence; do
 done < <(msiinfo export "$work/new.msi" File | tr -d '\r' | awk -F'\t' 'NR > 3 { print $1, $3, $8 }')
 sql+=("UPDATE \`Directory\` SET \`DefaultDir\` = 'PKGCONF|pkgconfig' WHERE \`Directory\` = 'PKGCONFIGDIR'")
 
+# Tables that nothing is in: each would need its rows in _Validation.
+for table in Binary CreateFolder Error ServiceControl ServiceInstall Shortcut; do sql+=("DROP TABLE \`$table\`"); done
+
 for query in "${sql[@]}"; do msibuild "$work/new.msi" -q "$query"; done
+{ printf 'Table\tColumn\tNullable\tMinValue\tMaxValue\tKeyTable\tKeyColumn\tCategory\tSet\tDescription\r\n'
+  printf 's32\ts32\ts4\tI4\tI4\tS255\tI2\tS32\tS255\tS255\r\n_Validation\tTable\tColumn\r\n'
+  awk -v OFS='\t' '!/^#/ { for (i = 1; i <= NF; i++) if ($i == "-") $i = ""; $10 = "\r"; print }' "$here/validation.txt"; } >"$work/_Validation.idt"
+msibuild "$work/new.msi" -i "$work/_Validation.idt"
 msibuild "$work/new.msi" -s AsyncVfs AsyncVfs 'x64;1033' "$package_code"
 
 [ -z "${ASYNCVFS_SIGN_CERT:-}" ] || "$root/packaging/sign.sh" "$work/new.msi"

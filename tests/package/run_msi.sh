@@ -43,6 +43,21 @@ tables() {
     sed 's/\t*$//'
 }
 same "the tables are those of tests/package/msi_tables.txt" "$(cat "$here/msi_tables.txt")" "$(tables | tee tables.txt)"
+# What _Validation says of each column holds for each row, and it says it of every column (ICE03).
+invalid() {
+  local table
+  msiinfo export ours.msi _Validation | tr -d '\r' | tail -n +4 >validation.idt
+  for table in $(msiinfo tables ours.msi | grep -vE '^_(ForceCodepage|SummaryInformation)$'); do
+    msiinfo export ours.msi "$table" | tr -d '\r' | awk -F'\t' -v table="$table" '
+      FILENAME != "-" { column = $1 "." $2; known[column]; null[column] = $3; min[column] = $4; max[column] = $5; set[column] = $9; next }
+      FNR == 1 { for (i = 1; i <= NF; i++) { name[i] = table "." $i; if (!(name[i] in known)) print name[i] " is not in _Validation" } }
+      FNR > 3 { for (i in name) {
+        if ($i == "" && null[name[i]] != "Y") print name[i] " is empty in the row of " $1
+        if ($i != "" && min[name[i]] != "" && ($i + 0 < min[name[i]] + 0 || $i + 0 > max[name[i]] + 0)) print name[i] ": " $i " is out of range"
+        if ($i != "" && set[name[i]] != "" && index(";" set[name[i]] ";", ";" $i ";") == 0) print name[i] ": " $i " is not in the set" } }' validation.idt -
+  done
+}
+same "what _Validation says holds" "" "$(invalid)"
 same "for 64 bits, compressed, of Windows Installer 5" $'Template: x64;1033\nVersion: 500 (1f4)\nSource: 2 (2)' \
   "$(msiinfo suminfo ours.msi | grep -E '^(Template|Version|Source):')"
 build "$version" again.msi
