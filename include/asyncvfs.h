@@ -20,8 +20,8 @@
  * All functions may be called from any thread. Strings are UTF-8. Result codes are
  * SQLite's; 0 is SQLITE_OK. SQLITE_MISUSE: a NULL that is not allowed, or a timeout below
  * ASYNCVFS_FOREVER. A database that can never be ours (ASYNCVFS_DISABLE, a network volume,
- * a read-only file, immutable=1, nolock=1, psow=0) is unknown to the functions that take a
- * path.
+ * a read-only file, a file with two names, immutable=1, nolock=1, psow=0, exclusive=1) is
+ * unknown to the functions that take a path.
  */
 #ifndef ASYNCVFS_H
 #define ASYNCVFS_H
@@ -66,8 +66,9 @@ int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *m
 int ASYNCVFS_CALL asyncvfs_unregister(void);
 
 /* Returns when all commits made so far to this database are durable: they survive
- * a power cut. path is the database's name as SQLite knows it (an absolute path:
- * sqlite3_db_filename); NULL: all databases that are open through the VFS.
+ * a power cut. path is a path that leads to the database's file, however it is written: as
+ * sqlite3_db_filename has it, which is the quickest, relative, with slashes, in other
+ * capitals; NULL: all databases that are open through the VFS.
  *
  * timeout_ms      0 or more milliseconds altogether, or ASYNCVFS_FOREVER
  *

@@ -31,6 +31,8 @@
   SUITE(batch)         \
   SUITE(scheduler)     \
   SUITE(io)            \
+  SUITE(identity)      \
+  SUITE(names)         \
   SUITE(faults)        \
   SUITE(errors)        \
   SUITE(presence)      \
@@ -44,6 +46,8 @@
 /* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
 #define ROLES  \
   ROLE(scheduler_turns) \
+  ROLE(names) \
+  ROLE(long_paths) \
   ROLE(faults) \
   ROLE(faults_lasting) \
   ROLE(faults_relax) \

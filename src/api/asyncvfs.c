@@ -30,12 +30,9 @@ static uint32_t to_wait(int timeout_ms) {
   return timeout_ms < 0 ? AVFS_FOREVER : (uint32_t)timeout_ms;
 }
 
-static void retain(avfs_store *s, void *arg) { *(avfs_store **)arg = avfs_registry_retain(s); }
-
 static int flush_one(const char *path, int timeout_ms) {
-  avfs_store *s = NULL;
+  avfs_store *s = avfs_vfs_find_store(path);
   int rc;
-  avfs_registry_visit(path, strlen(path), retain, &s);
   if (s == NULL) return SQLITE_NOTFOUND;
   rc = avfs_store_flush(s, to_wait(timeout_ms));
   avfs_store_release(s);
@@ -140,19 +137,25 @@ int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *me
 
 /* ---- status -------------------------------------------------------------------- */
 
-static void describe(avfs_store *s, void *arg) {
+static char *describe(avfs_store *s) {
+  const char *reason = avfs_store_unmanageable(s);
   int ours;
   avfs_store_enter_shared(s);
   ours = s->ours;
   avfs_store_leave_shared(s);
-  *(char **)arg = avfs_store_status(s, NULL, ours ? NULL : avfs_not_rollback_mode);
+  if (reason == NULL && !ours) reason = avfs_not_rollback_mode;
+  return avfs_store_status(s, NULL, reason);
 }
 
 int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes) {
-  char *text = NULL;
+  avfs_store *s;
+  char *text;
   int rc = SQLITE_OK;
   if (path == NULL || json == NULL) return SQLITE_MISUSE;
-  if (!avfs_registry_visit(path, strlen(path), describe, &text)) return SQLITE_NOTFOUND;
+  s = avfs_vfs_find_store(path);
+  if (s == NULL) return SQLITE_NOTFOUND;
+  text = describe(s);
+  avfs_store_release(s);
   if (text == NULL) return SQLITE_NOMEM;
   if ((int)strlen(text) >= bytes) rc = SQLITE_TOOBIG;
   else memcpy(json, text, strlen(text) + 1);

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "vfs/vfs.h"
+#include "win32/log.h"
 
 #include <windows.h>
 
@@ -178,6 +179,7 @@ int avfs_bind_register(int make_default, char *message, int bytes) {
   }
   pin_module();
   avfs_watch_exit();
+  avfs_log_start();
   avfs_lock_enter(&binding);
   rc = avfs_vfs_register(&avfs_io_win32, parent, make_default, avfs_sql_functions_register);
   avfs_lock_leave(&binding);

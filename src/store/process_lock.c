@@ -31,6 +31,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/one_file.h"
 #include "store/report.h"
 #include "store/store.h"
 #include "win32/heap.h"
@@ -82,6 +83,7 @@ typedef struct fresh {
   uint64_t size;
   unsigned char header[100];
   int ours;
+  const char *reason;   /* when it is not; NULL: for what is in it */
 } fresh;
 
 static int exists(avfs_store *s, const char *path, int *exists_out) {
@@ -168,12 +170,20 @@ static int is_plain(const fresh *f) {
   return f->size < sizeof f->header || memcmp(f->header, "SQLite format 3", 16) == 0;
 }
 
-/* SHARED on the file, and all that is to be known under it. */
+/* SHARED on the file, and all that is to be known under it. A hard link may have been made
+ * since the file was opened: what a journal beside it means, only stock SQLite's rules say. */
 static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
   sqlite3_file *file = s->os_file->file;
   sqlite3_int64 size = 0;
+  uint32_t links;
   int hot, there = 0, tries, rc;
   memset(f, 0, sizeof *f);
+  rc = s->io->links(s->db, &links);
+  if (rc != SQLITE_OK) return rc;
+  if (links > 1) {
+    f->reason = avfs_has_links;
+    return AVFS_PASS;
+  }
   for (tries = 0; tries < 3; tries++) {
     rc = file->pMethods->xLock(file, AVFS_LOCK_SHARED);
     if (rc != SQLITE_OK) return rc;
@@ -248,6 +258,7 @@ static void adopt(avfs_store *s, const fresh *f) AVFS_REQUIRES(avfs_store_role) 
   s->committed.size = s->draining.size = s->disk_bytes = f->size;
   memcpy(s->header, f->header, sizeof s->header);
   s->ours = 1;
+  s->passed_reason = NULL;
   s->epoch++;
 }
 
@@ -256,7 +267,7 @@ static const char no_journal[] = "no journal can be made beside the database";
 const char *avfs_store_unmanageable(avfs_store *s) {
   const char *reason;
   avfs_store_enter_shared(s);
-  reason = s->unmanageable;
+  reason = s->unmanageable != NULL ? s->unmanageable : s->passed_reason;
   avfs_store_leave_shared(s);
   return reason;
 }
@@ -285,6 +296,7 @@ static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_
     s->os_busy = 1;
     s->os_thread = avfs_thread_id();
     s->os_lock_calls++;
+    f.reason = NULL;
     avfs_store_leave(s);
     if (from == AVFS_LOCK_NONE) {
       rc = fresh_lock(s, c, &f);
@@ -298,6 +310,7 @@ static int ensure_os(avfs_store *s, avfs_conn *c, int level) AVFS_REQUIRES(avfs_
       s->os_level = to;
     } else if (rc == AVFS_PASS && from == AVFS_LOCK_NONE) {
       s->ours = 0;
+      s->passed_reason = f.reason;
     } else if (rc == AVFS_PASS) {
       s->unmanageable = no_journal;
     }

@@ -1,6 +1,6 @@
 /* registry.c: which stores are open, by file and by the names they go under.
  *
- * A store is one file, whatever path leads to it: volume and file index tell.
+ * A store is one file, whatever path leads to it: one_file.h tells.
  * A journal's or WAL's name belongs to the store that has a connection with the
  * database's name, as SQLite spelled it.
  *
@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/one_file.h"
 #include "store/store.h"
 #include "win32/log.h"
 
@@ -78,40 +79,54 @@ uint32_t avfs_registry_last_id(void) {
   return id;
 }
 
-static avfs_store *find(const avfs_identity *id) AVFS_REQUIRES(avfs_registry_role) {
+static int find(const avfs_identity *id, avfs_store **store_out) AVFS_REQUIRES(avfs_registry_role) {
   for (;;) {
     avfs_store *s = registry.stores;
-    while (s != NULL && memcmp(&s->identity, id, sizeof *id) != 0) s = s->next;
-    if (s == NULL) return NULL;
+    avfs_sameness same = AVFS_OTHER_FILE;
+    while (s != NULL && (same = avfs_same_file(&s->identity, id)) == AVFS_OTHER_FILE) s = s->next;
+    *store_out = NULL;
+    if (s == NULL) return SQLITE_OK;
     if (!s->leaving) {
+      if (same == AVFS_PERHAPS_SAME_FILE) return AVFS_PASS;
       s->conns++;
       s->refs++;
-      return s;
+      *store_out = s;
+      return SQLITE_OK;
     }
     registry_wait(&registry, AVFS_FOREVER);
   }
 }
 
-avfs_store *avfs_registry_find(const avfs_identity *id) {
-  avfs_store *s;
+int avfs_registry_find(const avfs_identity *id, avfs_store **store_out) {
+  int rc;
   registry_enter(&registry);
-  s = find(id);
+  rc = find(id, store_out);
   registry_leave(&registry);
-  return s;
+  return rc;
 }
 
-avfs_store *avfs_registry_add(avfs_store *s) {
-  avfs_store *other;
+int avfs_registry_add(avfs_store *s, avfs_store **store_out) {
+  int rc;
   registry_enter(&registry);
-  other = find(&s->identity);
-  if (other == NULL) {
+  rc = find(&s->identity, store_out);
+  if (rc == SQLITE_OK && *store_out == NULL) {
     s->conns = s->refs = 1;
     s->next = registry.stores;
     registry.stores = s;
-    other = s;
+    *store_out = s;
   }
   registry_leave(&registry);
-  return other;
+  return rc;
+}
+
+avfs_store *avfs_registry_find_file(const avfs_identity *id) {
+  avfs_store *s;
+  registry_enter(&registry);
+  s = registry.stores;
+  while (s != NULL && avfs_same_file(&s->identity, id) != AVFS_SAME_FILE) s = s->next;
+  if (s != NULL) s->refs++;
+  registry_leave(&registry);
+  return s;
 }
 
 avfs_store *avfs_registry_retain(avfs_store *s) {

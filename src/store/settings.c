@@ -1,6 +1,8 @@
 /* settings.c: see settings.h. */
 #include "store/settings.h"
 
+#include <string.h>
+
 #include "api/host.h"
 #include "win32/sync.h"
 
@@ -60,6 +62,41 @@ int avfs_setting_find(const char *name) {
   int i;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     if (sqlite3_stricmp(name, table[i].name) == 0) return i;
+  }
+  return -1;
+}
+
+/* How many letters are to be changed, added or left out to make b of a; a large number when one
+ * of them is long. */
+static int distance(const char *a, const char *b) {
+  enum { LONGEST = 40 };
+  int row[LONGEST + 1], n = (int)strlen(a), m = (int)strlen(b), i, j;
+  if (n > LONGEST || m > LONGEST) return LONGEST;
+  for (j = 0; j <= m; j++) row[j] = j;
+  for (i = 1; i <= n; i++) {
+    int diagonal = row[0];
+    row[0] = i;
+    for (j = 1; j <= m; j++) {
+      int change = diagonal + (sqlite3_strnicmp(a + i - 1, b + j - 1, 1) != 0);
+      diagonal = row[j];
+      if (row[j - 1] < row[j]) row[j] = row[j - 1];
+      row[j] = row[j] + 1 < change ? row[j] + 1 : change;
+    }
+  }
+  return row[m];
+}
+
+static int is_like(const char *name, const char *setting) {
+  size_t n = strlen(name), m = strlen(setting);
+  if (n >= 5 && n < m && setting[n] == '_' && sqlite3_strnicmp(name, setting, (int)n) == 0) return 1;
+  return distance(name, setting) <= (m >= 7 ? 2 : 1);
+}
+
+int avfs_setting_like(const char *name) {
+  int i = avfs_setting_find(name);
+  if (i >= 0) return i;
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    if (is_like(name, table[i].name)) return i;
   }
   return -1;
 }

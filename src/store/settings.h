@@ -53,6 +53,9 @@ const char *avfs_setting_name(int i);
 int avfs_setting_is_word(int i);
 /* The setting of this name, case-insensitive; -1 when there is none. */
 int avfs_setting_find(const char *name);
+/* The setting that was meant by this name, or by one that is as good as it: spelled wrong, in
+ * capitals, without its unit; -1 when it is like none. */
+int avfs_setting_like(const char *name);
 /* SQLITE_OK when text is a value of setting i, which *value_out then has. Else SQLITE_ERROR,
  * and *message_out names the setting and its range, to be freed by sqlite3_free; it is
  * NULL without memory. */

@@ -100,6 +100,8 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
       t.error_rc, t.error_os, error_text(&t), (i64)t.error_age_ms, t.level, t.local,
       (i64)t.os_lock, (i64)t.kicks, (i64)(conn == NULL ? 0 : conn->disk_reads));
   append_settings(out, &t.settings, conn);
+  sqlite3_str_appendf(out, ",\"unknown_parameters\":\"%s\"",
+                      conn == NULL || conn->misspelt == NULL ? "" : conn->misspelt);
   sqlite3_str_appendf(out, "}");
   return sqlite3_str_finish(out);
 }

@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/one_file.h"
 #include "store/report.h"
 #include "store/store.h"
 #include "win32/heap.h"
@@ -48,6 +49,7 @@ static void close_store(avfs_store *s) {
 }
 
 static void free_store(avfs_store *s) {
+  avfs_free(s->identity.place);
   avfs_free(s->path);
   avfs_free(s->journal_path);
   avfs_free(s->wal_path);
@@ -55,7 +57,7 @@ static void free_store(avfs_store *s) {
   avfs_free(s);
 }
 
-/* A store for the file `db`, which it owns from here on, also on failure. */
+/* A store for the file `db`, which it owns from here on, as it does id->place, also on failure. */
 static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, avfs_file *db,
                      const avfs_identity *id, avfs_store **store_out) {
   int rc = SQLITE_NOMEM;
@@ -63,6 +65,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   *store_out = NULL;
   if (s == NULL) {
     io->close(db);
+    avfs_free(id->place);
     return SQLITE_NOMEM;
   }
   s->io = io;
@@ -106,6 +109,24 @@ fail:
   return rc;
 }
 
+/* What file the open `db` is; AVFS_PASS with a reason when that is not certain enough. */
+static int identify(const avfs_io *io, avfs_file *db, const char *name, avfs_identity *id_out,
+                    const char **reason_out) {
+  int rc;
+  memset(id_out, 0, sizeof *id_out);
+  if (!io->is_local(db)) {
+    *reason_out = "the file is on a network volume, or on no volume that is known to be local";
+    return AVFS_PASS;
+  }
+  rc = io->identity(db, id_out);
+  if (rc == SQLITE_NOMEM) return rc;
+  *reason_out = rc != SQLITE_OK ? "the file system gives files no identity"
+                                : avfs_one_file_doubt(name, id_out);
+  if (*reason_out == NULL) return SQLITE_OK;
+  avfs_free(id_out->place);
+  return AVFS_PASS;
+}
+
 int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
                     const char **reason_out) {
   avfs_file *db = NULL;
@@ -119,26 +140,20 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
     *reason_out = "the file cannot be opened for writing";
     return (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_BUSY ? rc : AVFS_PASS;
   }
-  memset(&id, 0, sizeof id);
-  if (!io->is_local(db)) {
-    *reason_out = "the file is on a network volume";
-    rc = AVFS_PASS;
-  } else if (io->identity(db, &id) != SQLITE_OK) {
-    *reason_out = "the file system gives files no identity";
-    rc = AVFS_PASS;
-  }
+  rc = identify(io, db, name, &id, reason_out);
   if (rc != SQLITE_OK) {
     io->close(db);
     return rc;
   }
-  s = avfs_registry_find(&id);
-  if (s != NULL) {
+  rc = avfs_registry_find(&id, &s);
+  if (rc != SQLITE_OK || s != NULL) {
     io->close(db);
+    avfs_free(id.place);
   } else {
     rc = new_store(io, parent, name, db, &id, &s);
     if (rc != SQLITE_OK) return rc;
     avfs_task_open(&s->task, avfs_backlog_task);
-    found = avfs_registry_add(s);
+    rc = avfs_registry_add(s, &found);
     if (found != s) {   /* another thread was faster */
       avfs_task_close(&s->task);
       close_store(s);
@@ -146,8 +161,9 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
       s = found;
     }
   }
+  if (rc == AVFS_PASS) *reason_out = avfs_is_perhaps_another;
   conn->store = s;
-  return SQLITE_OK;
+  return rc;
 }
 
 #ifdef AVFS_CHECK

@@ -70,6 +70,7 @@ struct avfs_conn {
   avfs_locker locker;         /* guarded by store->lock; its own level may be read by
                                  the connection's thread, which alone changes it */
   int read_only;              /* opened with SQLITE_OPEN_READONLY */
+  char *misspelt;             /* URI parameters, for the status (avfs_uri_misspelt); NULL: none */
   uint64_t disk_reads;        /* calls of parent's xRead; its own thread's */
   avfs_counter passed_level;  /* AVFS_LOCK_x that parent holds while it is passed through; changed
                                  by its own thread, read by any */
@@ -165,7 +166,9 @@ struct avfs_store {
   uint64_t disk_bytes AVFS_GUARDED_BY(avfs_store_role);   /* no byte at or behind it is on the disk */
   unsigned char header[100] AVFS_GUARDED_BY(avfs_store_role);   /* of page 1, committed */
   uint64_t epoch AVFS_GUARDED_BY(avfs_store_role);        /* how many fresh OS locks there were */
-  int ours AVFS_GUARDED_BY(avfs_store_role);              /* header is of a rollback-mode database */
+  int ours AVFS_GUARDED_BY(avfs_store_role);              /* header is of a rollback-mode database... */
+  const char *passed_reason AVFS_GUARDED_BY(avfs_store_role);   /* ...or what a fresh lock found else, static
+                                                  text; NULL: nothing */
   const char *unmanageable AVFS_GUARDED_BY(avfs_store_role);   /* why it is passed through, whatever is
                                                   in it; static text, NULL: it is not */
   uint32_t chunk_bytes AVFS_GUARDED_BY(avfs_store_role);  /* SQLITE_FCNTL_CHUNK_SIZE; 0: none */
@@ -393,12 +396,15 @@ void avfs_registry_add_loss(avfs_loss *loss);
 /* Of a closed store: SQLITE_OK when its commit `seq` is on disk, else why not; SQLITE_MISUSE:
  * there has been none with this id. */
 int avfs_registry_loss(uint32_t id, uint64_t seq);
-/* The open store of this file, if there is one, for another connection. Waits while one is
- * being taken down. */
-avfs_store *avfs_registry_find(const avfs_identity *id);
-/* Adds a new store with its first connection, unless one for the file has come up
- * meanwhile, which it then returns as find does. */
-avfs_store *avfs_registry_add(avfs_store *s);
+/* The open store of this file, for another connection; NULL: there is none. AVFS_PASS: there is
+ * one that may be of this file or of another (one_file.h). Waits while one is being taken
+ * down. */
+int avfs_registry_find(const avfs_identity *id, avfs_store **store_out);
+/* Adds a new store with its first connection, unless one that find would tell of has come up
+ * meanwhile; *store_out is s, or else as find has it. */
+int avfs_registry_add(avfs_store *s, avfs_store **store_out);
+/* Takes a reference to the open store of this file, if there is one. */
+avfs_store *avfs_registry_find_file(const avfs_identity *id);
 /* Takes another reference to an open store; with the registry locked (visit). */
 avfs_store *avfs_registry_retain(avfs_store *s);
 /* A connection is gone, unless it is the last: then 1, and others may still join. */

@@ -24,6 +24,8 @@ int avfs_main_close(sqlite3_file *f) {
   m->conn.parent = NULL;
   avfs_free(m->conn.path);
   m->conn.path = NULL;
+  sqlite3_free(m->conn.misspelt);
+  m->conn.misspelt = NULL;
   f->pMethods = NULL;
   return rc;
 }

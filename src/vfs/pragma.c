@@ -4,25 +4,59 @@
  * and stepping the statement only fetches the answer. The settings are those of
  * store/settings.h.
  */
+#include <string.h>
+
 #include "store/report.h"
 #include "vfs/vfs.h"
 
 /* ---- settings ------------------------------------------------------------ */
 
-int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_SETTING_COUNT]) {
+int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_SETTING_COUNT],
+                      char **message_out) {
   int i;
+  *message_out = NULL;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     const char *text = sqlite3_uri_parameter(name, avfs_setting_name(i));
-    char *message;
     given[i] = text != NULL;
     if (text == NULL) continue;
-    if (avfs_setting_parse(i, text, &settings->value[i], &message) != SQLITE_OK) {
-      avfs_report(SQLITE_ERROR, "%s; %s is not opened", message, name);
-      sqlite3_free(message);
+    if (avfs_setting_parse(i, text, &settings->value[i], message_out) != SQLITE_OK) {
+      avfs_report(SQLITE_ERROR, "%s; %s is not opened", *message_out, name);
       return SQLITE_ERROR;
     }
   }
   return SQLITE_OK;
+}
+
+/* Without what a text in the status cannot have. */
+static void append_name(sqlite3_str *out, const char *name) {
+  for (; *name != 0; name++) {
+    int plain = *name == '_' || *name == '-' || (*name >= '0' && *name <= '9') ||
+                (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
+    sqlite3_str_appendf(out, "%c", plain ? *name : '?');
+  }
+}
+
+char *avfs_uri_misspelt(const char *name) {
+  sqlite3_str *out = sqlite3_str_new(NULL);
+  const char *key, *separator = "";
+  char *list;
+  int n;
+  for (n = 0; (key = sqlite3_uri_key(name, n)) != NULL; n++) {
+    int has_prefix = sqlite3_strnicmp(key, "asyncvfs_", 9) == 0;
+    int like = avfs_setting_like(has_prefix ? key + 9 : key);
+    if (like < 0 && !has_prefix) continue;
+    if (like >= 0 && strcmp(key, avfs_setting_name(like)) == 0) continue;
+    sqlite3_str_appendf(out, "%s", separator);
+    append_name(out, key);
+    if (like >= 0) sqlite3_str_appendf(out, " (%s?)", avfs_setting_name(like));
+    separator = ", ";
+  }
+  list = sqlite3_str_finish(out);
+  if (list != NULL) {
+    avfs_report(SQLITE_WARNING, "asyncvfs: %s: there are no such URI parameters, they have no effect: %s",
+                name, list);
+  }
+  return list;
 }
 
 void avfs_set(avfs_store *s, int i, uint64_t value) {

@@ -13,9 +13,9 @@
  */
 #include "vfs/vfs.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "win32/environment.h"
 #include "win32/heap.h"
 
 static struct {
@@ -63,8 +63,7 @@ static journal_query query(const char *name, const char *tail) {
 
 /* Why this file can never be ours; NULL when it may be. */
 static const char *never_ours(const char *name, int flags, int flags_got) {
-  const char *disabled = getenv("ASYNCVFS_DISABLE");
-  if (disabled != NULL && strcmp(disabled, "1") == 0) return "ASYNCVFS_DISABLE is set";
+  if (avfs_environment_is("ASYNCVFS_DISABLE", "1")) return "ASYNCVFS_DISABLE is set";
   if (sqlite3_uri_boolean(name, "immutable", 0)) return "immutable=1";
   if (sqlite3_uri_boolean(name, "nolock", 0)) return "nolock=1";
   if (!sqlite3_uri_boolean(name, "psow", 1)) return "psow=0";
@@ -79,12 +78,13 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
                      int *flags_out) {
   avfs_settings settings = avfs_settings_default();
   int given[AVFS_SETTING_COUNT];
+  char *message;
   int got = flags, rc, i;
   memset(m, 0, sizeof *m);
   rc = self.on_open == NULL ? SQLITE_OK : self.on_open();
   if (rc != SQLITE_OK) return rc;
-  rc = avfs_uri_settings(name, &settings, given);
-  if (rc != SQLITE_OK) return rc;
+  rc = avfs_uri_settings(name, &settings, given, &message);
+  if (rc != SQLITE_OK) return avfs_refused_file_open(&m->base, message);
   rc = avfs_parent_file_open(parent_of(vfs), name, flags, &m->conn.parent, &got);
   if (rc != SQLITE_OK) return rc;
   m->conn.path = avfs_concat(name, "");
@@ -94,6 +94,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   }
   if (flags_out != NULL) *flags_out = got;
   avfs_durability_init(&m->conn.durability, settings.value[AVFS_DURABILITY], name, vfs);
+  m->conn.misspelt = avfs_uri_misspelt(name);
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     if (given[i] && avfs_setting_is_process(i)) avfs_setting_set_default(i, settings.value[i]);
@@ -107,6 +108,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     if (rc != SQLITE_OK && rc != AVFS_PASS) {
       avfs_parent_file_close(m->conn.parent);
       avfs_free(m->conn.path);
+      sqlite3_free(m->conn.misspelt);
       return rc;
     }
   }
@@ -264,6 +266,45 @@ avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema) {
   return m;
 }
 
+static void retain(avfs_store *s, void *arg) { *(avfs_store **)arg = avfs_registry_retain(s); }
+
+static avfs_store *find_by_name(const char *path) {
+  avfs_store *s = NULL;
+  avfs_registry_visit(path, strlen(path), retain, &s);
+  return s;
+}
+
+/* As SQLite makes names of what it is given. */
+static avfs_store *find_by_full_name(const char *path) {
+  sqlite3_vfs *parent = parent_of(&self.vfs);
+  char *full = avfs_alloc((size_t)parent->mxPathname + 1);
+  avfs_store *s = NULL;
+  if (full == NULL) return NULL;
+  if (parent->xFullPathname(parent, path, parent->mxPathname + 1, full) == SQLITE_OK) {
+    s = find_by_name(full);
+  }
+  avfs_free(full);
+  return s;
+}
+
+static avfs_store *find_by_file(const char *path) {
+  avfs_identity id;
+  avfs_store *s = NULL;
+  if (self.io->path_identity(path, &id) != SQLITE_OK) return NULL;
+  if (id.place != NULL) s = avfs_registry_find_file(&id);
+  avfs_free(id.place);
+  return s;
+}
+
+avfs_store *avfs_vfs_find_store(const char *path) {
+  avfs_store *s;
+  if (self.io == NULL) return NULL;
+  s = find_by_name(path);
+  if (s == NULL) s = find_by_full_name(path);
+  if (s == NULL) s = find_by_file(path);
+  return s;
+}
+
 /* ---- registration -------------------------------------------------------- */
 
 static int largest(int a, int b) { return a > b ? a : b; }
@@ -272,7 +313,7 @@ static void fill(const avfs_io *io, sqlite3_vfs *parent, int (*on_open)(void)) {
   sqlite3_vfs *v = &self.vfs;
   v->iVersion = 2;   /* no system calls to override */
   v->szOsFile = largest(largest((int)sizeof(avfs_main_file), avfs_journal_file_bytes()),
-                        parent->szOsFile);
+                        largest(avfs_refused_file_bytes(), parent->szOsFile));
   v->mxPathname = parent->mxPathname;
   v->zName = "asyncvfs";
   v->pAppData = parent;

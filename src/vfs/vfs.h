@@ -8,6 +8,7 @@
  *            `----------- passed_file.c    passed through: the parent's file
  *       rollback journal -> journal_file.c of either: in memory, or the parent's file
  *       everything else --> the parent VFS, without us
+ *       main database with a wrong URI parameter -> refused_file.c
  */
 #ifndef AVFS_VFS_H
 #define AVFS_VFS_H
@@ -69,6 +70,11 @@ static inline avfs_main_file *avfs_main_file_of_conn(avfs_conn *c) {
 
 /* ---- both kinds of main file --------------------------------------------------- */
 
+/* Opens in `f` a file that nothing can be done with, so that sqlite3_open_v2 fails with this
+ * message, by sqlite3_malloc, which is taken over. Else SQLite's error. */
+int avfs_refused_file_open(sqlite3_file *f, char *message);
+int avfs_refused_file_bytes(void);
+
 /* File controls that both kinds answer alike. SQLITE_NOTFOUND: not one of them. */
 int avfs_common_control(avfs_main_file *m, int op, void *arg);
 /* xClose of both kinds. */
@@ -79,8 +85,13 @@ int avfs_pragma(avfs_main_file *m, char **arg);
 /* Changes setting i of an open database; what waits by it looks again. */
 void avfs_set(avfs_store *s, int i, uint64_t value) AVFS_EXCLUDES(avfs_store_role);
 /* Reads our URI parameters of a database's name; given[i]: setting i is among them.
- * On SQLITE_ERROR a message has gone to sqlite3_log. */
-int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_SETTING_COUNT]);
+ * SQLITE_ERROR: a value is wrong; *message_out, by sqlite3_malloc, says which, and what it may be.
+ * The message has gone to sqlite3_log. */
+int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_SETTING_COUNT],
+                      char **message_out);
+/* The URI parameters that look like ours and are not, by sqlite3_malloc: "max_lag (max_lag_ms?)".
+ * They have gone to sqlite3_log. NULL: none, or no memory. */
+char *avfs_uri_misspelt(const char *name);
 
 /* A file control of ours: *(avfs_main_file **)arg becomes the file that it reaches,
  * through whatever shims stand above. "avfs". */
@@ -91,6 +102,10 @@ int avfs_uri_settings(const char *name, avfs_settings *settings, int given[AVFS_
 /* The connection's file of this schema (NULL: main), whose store is NULL when it can never
  * be ours. NULL: it is not open through asyncvfs. On the connection's own thread. */
 avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema);
+
+/* Takes a reference to the open store of the database that a path leads to, however the path is
+ * written; NULL: it has none. */
+avfs_store *avfs_vfs_find_store(const char *path);
 
 /* The VFS over `parent`, and how it is from the first call on; registers it under the name
  * "asyncvfs". on_open, if it is not NULL, is called whenever a main database is opened; what

@@ -5,6 +5,7 @@
 
 #include "api/host.h"
 #include "win32/heap.h"
+#include "win32/identity.h"
 
 /* Not in every SDK. */
 #ifndef ERROR_NO_SUCH_DEVICE
@@ -88,21 +89,6 @@ const char *avfs_os_error_text(uint32_t os_error) {
   }
 }
 
-/* UTF-8 to UTF-16, with the \\?\ prefix where the path is too long without.
- * To be freed by avfs_free; NULL without memory or when path is no UTF-8. */
-static WCHAR *wide_path(const char *path) {
-  static const WCHAR prefix[] = L"\\\\?\\";
-  int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, NULL, 0);
-  int skip = n >= MAX_PATH && strncmp(path, "\\\\", 2) != 0 ? 4 : 0;
-  WCHAR *w;
-  if (n <= 0) return NULL;
-  w = avfs_alloc(((size_t)n + 4) * sizeof *w);
-  if (w == NULL) return NULL;
-  if (skip != 0) memcpy(w, prefix, 4 * sizeof *w);
-  MultiByteToWideChar(CP_UTF8, 0, path, -1, w + skip, n);
-  return w;
-}
-
 /* What scanners, backups and sync clients do to a file for a moment; a name that is being
  * deleted answers ACCESS_DENIED until its last handle is closed. */
 static int is_passing(DWORD error) {
@@ -149,7 +135,7 @@ static int code_of_open(DWORD error) {
 static int file_open(const char *path, int how, avfs_file **file_out) {
   int rc = SQLITE_NOMEM;
   avfs_file *f = avfs_alloc_zero(sizeof *f);
-  WCHAR *w = wide_path(path);
+  WCHAR *w = avfs_wide_path(path);
   HANDLE h = INVALID_HANDLE_VALUE;
   DWORD error = 0;
   *file_out = NULL;
@@ -202,27 +188,29 @@ static int file_remove(avfs_file *f) {
 }
 
 static int file_identity(avfs_file *f, avfs_identity *id_out) {
-  FILE_ID_INFO full;
-  BY_HANDLE_FILE_INFORMATION info;
-  /* 128-bit identifiers (ReFS) where the system has them. */
-  if (GetFileInformationByHandleEx(f->handle, FileIdInfo, &full, sizeof full)) {
-    id_out->volume = full.VolumeSerialNumber;
-    memcpy(&id_out->index_low, full.FileId.Identifier, 8);
-    memcpy(&id_out->index_high, full.FileId.Identifier + 8, 8);
-    return SQLITE_OK;
-  }
-  if (!GetFileInformationByHandle(f->handle, &info)) return SQLITE_IOERR_FSTAT;
-  id_out->volume = info.dwVolumeSerialNumber;
-  id_out->index_low = ((uint64_t)info.nFileIndexHigh << 32) | info.nFileIndexLow;
-  id_out->index_high = 0;
-  return SQLITE_OK;
+  return avfs_identity_of_handle(f->handle, f->path, id_out);
 }
 
-static int file_is_local(avfs_file *f) {
-  FILE_REMOTE_PROTOCOL_INFO remote;
-  /* Answers for remote files only; a local one gives ERROR_INVALID_PARAMETER. */
-  return !GetFileInformationByHandleEx(f->handle, FileRemoteProtocolInfo, &remote, sizeof remote);
+/* It is open in this process, mostly, with other rights: no right conflicts with no other. */
+static int path_identity(const char *path, avfs_identity *id_out) {
+  WCHAR *w = avfs_wide_path(path);
+  HANDLE h = INVALID_HANDLE_VALUE;
+  int rc = SQLITE_NOMEM;
+  memset(id_out, 0, sizeof *id_out);
+  if (w == NULL) return SQLITE_NOMEM;
+  h = CreateFileW(w, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
+                  0, NULL);
+  rc = h == INVALID_HANDLE_VALUE ? SQLITE_CANTOPEN : avfs_identity_of_handle(h, w, id_out);
+  if (h != INVALID_HANDLE_VALUE) CloseHandle(h);
+  avfs_free(w);
+  return rc;
 }
+
+static int file_links(avfs_file *f, uint32_t *links_out) {
+  return avfs_links_of_handle(f->handle, links_out);
+}
+
+static int file_is_local(avfs_file *f) { return avfs_handle_is_local(f->handle); }
 
 /* FileProcessIdsUsingFileInformation: ntifs.h and wdm.h of the Windows Driver Kit
  * ("FILE_INFORMATION_CLASS": since Windows Vista, "reserved for system use"; the Restart Manager
@@ -363,6 +351,8 @@ const avfs_io avfs_io_win32 = {
     .close = file_close,
     .remove = file_remove,
     .identity = file_identity,
+    .path_identity = path_identity,
+    .links = file_links,
     .is_local = file_is_local,
     .others = file_others,
     .read = file_read,

@@ -6,6 +6,7 @@
  *        v                               v
  *   +--------------------- avfs_io ---------------------+
  *   | file.c: CreateFileW, ReadFile, WriteFile, ...     |
+ *   | identity.c: GetFinalPathNameByHandleW, ...        |
  *   | port.c: CreateIoCompletionPort, Get/PostQueued... |
  *   +---------------------------------------------------+
  *
@@ -49,10 +50,14 @@ struct avfs_op {
   uint64_t os[6];
 };
 
-/* Names one file on this machine, whatever path leads to it. */
+/* What is known of the file that a name leads to. */
 typedef struct avfs_identity {
-  uint64_t volume;
-  uint64_t index_high, index_low;
+  uint64_t volume;                  /* its serial number */
+  uint64_t index_high, index_low;   /* the file's number there; of 64 bits: index_high is 0 */
+  uint32_t links;                   /* names that the file has, of which this may be one */
+  int is_own_name;                  /* 1: what is written beside the name is written beside `place` */
+  char *place;                      /* where the file is, whatever name leads to it; NULL: it cannot be
+                                       told. In capital letters, by avfs_alloc */
 } avfs_identity;
 
 enum {
@@ -75,8 +80,13 @@ struct avfs_io {
   /* Deletes the file and closes f, whatever the answer; SQLITE_BUSY: another program
    * has it open. */
   int (*remove)(avfs_file *f);
+  /* By the name that f was opened by. The caller frees id_out->place, which is NULL on failure. */
   int (*identity)(avfs_file *f, avfs_identity *id_out);
-  /* 1 when the volume is on this machine, 0 when it is reached by network. */
+  /* The same of a path, without access to what is in the file; SQLITE_CANTOPEN: there is none. */
+  int (*path_identity)(const char *path, avfs_identity *id_out);
+  /* identity's `links`, as it is now. */
+  int (*links)(avfs_file *f, uint32_t *links_out);
+  /* 1 when the volume is certainly on this machine; 0: reached by network, or not to be told. */
   int (*is_local)(avfs_file *f);
   /* Who else has the file of f open: 0 nobody, this process alone does (whatever VFS or library
    * of it opened it); 1 another process, or a machine that reaches it by network; -1 not known. */

@@ -193,6 +193,19 @@ static int fake_identity(avfs_file *f, avfs_identity *id_out) {
   return SQLITE_OK;
 }
 
+/* The engine asks for neither. */
+static int fake_path_identity(const char *path, avfs_identity *id_out) {
+  (void)path;
+  memset(id_out, 0, sizeof *id_out);
+  return SQLITE_CANTOPEN;
+}
+
+static int fake_links(avfs_file *f, uint32_t *links_out) {
+  (void)f;
+  *links_out = 1;
+  return SQLITE_OK;
+}
+
 static int fake_is_local(avfs_file *f) {
   (void)f;
   return 1;
@@ -338,6 +351,8 @@ const avfs_io fake_io = {
     .close = fake_close,
     .remove = fake_remove,
     .identity = fake_identity,
+    .path_identity = fake_path_identity,
+    .links = fake_links,
     .is_local = fake_is_local,
     .others = fake_others,
     .read = fake_read,

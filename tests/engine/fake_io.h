@@ -14,7 +14,7 @@
  * a flush, resize or close of a file with operations in flight, a buffer changed before
  * `done`. More is up to the test's `watch`.
  *
- * Faults: calls are numbered from 1 (all but start, close, identity, is_local and now_ns);
+ * Faults: calls are numbered from 1 (all but start, close, identity, path_identity, links, is_local and now_ns);
  * fail_from..fail_from+fail_count-1 fail. A write that fails has written some of
  * its sectors. After a flush that fails nobody knows what is on the medium: here
  * each pending write either is, or is forgotten, so that no later flush brings it.

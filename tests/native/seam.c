@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "vfs/vfs.h"
+#include "win32/environment.h"
 #include "win32/heap.h"
 #include "win32/log.h"
 #include "win32/sync.h"
@@ -179,6 +180,12 @@ int64_t avfs_counter_add(avfs_counter *c, int64_t n) { return __atomic_add_fetch
 
 void avfs_log_line(const char *text) { (void)text; }
 
+int avfs_environment_is(const char *name, const char *value) {
+  (void)name;
+  (void)value;
+  return 0;
+}
+
 /* ---- io.h ----------------------------------------------------------------------------- */
 
 struct avfs_file {
@@ -296,12 +303,35 @@ static int io_remove(avfs_file *f) {
   return rc;
 }
 
+static int identify(const struct stat *st, const char *path, avfs_identity *id_out) {
+  id_out->volume = st->st_dev;
+  id_out->index_low = st->st_ino;
+  id_out->index_high = 0;
+  id_out->links = (uint32_t)st->st_nlink;
+  id_out->is_own_name = 1;
+  id_out->place = avfs_alloc(strlen(path) + 1);
+  if (id_out->place == NULL) return SQLITE_NOMEM;
+  strcpy(id_out->place, path);
+  return SQLITE_OK;
+}
+
 static int io_identity(avfs_file *f, avfs_identity *id_out) {
   struct stat st;
+  memset(id_out, 0, sizeof *id_out);
+  return fstat(f->fd, &st) != 0 ? failed(SQLITE_IOERR_FSTAT) : identify(&st, f->path, id_out);
+}
+
+static int io_path_identity(const char *path, avfs_identity *id_out) {
+  struct stat st;
+  memset(id_out, 0, sizeof *id_out);
+  return stat(path, &st) != 0 ? failed(SQLITE_CANTOPEN) : identify(&st, path, id_out);
+}
+
+static int io_links(avfs_file *f, uint32_t *links_out) {
+  struct stat st;
+  *links_out = 0;
   if (fstat(f->fd, &st) != 0) return failed(SQLITE_IOERR_FSTAT);
-  id_out->volume = st.st_dev;
-  id_out->index_low = st.st_ino;
-  id_out->index_high = 0;
+  *links_out = (uint32_t)st.st_nlink;
   return SQLITE_OK;
 }
 
@@ -385,6 +415,8 @@ const avfs_io native_io = {
     .close = io_close,
     .remove = io_remove,
     .identity = io_identity,
+    .path_identity = io_path_identity,
+    .links = io_links,
     .is_local = io_is_local,
     .others = io_others,
     .read = io_read,

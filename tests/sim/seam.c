@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sqlite3.h"
+#include "win32/environment.h"
 #include "win32/heap.h"
 #include "win32/log.h"
 #include "win32/sync.h"
@@ -140,6 +141,14 @@ int64_t avfs_counter_add(avfs_counter *c, int64_t n) { return c->value += n; }
 
 void avfs_log_line(const char *text) { (void)text; }
 
+/* ---- environment.h ------------------------------------------------------------------- */
+
+int avfs_environment_is(const char *name, const char *value) {
+  (void)name;
+  (void)value;
+  return 0;
+}
+
 /* ---- io.h -------------------------------------------------------------------------- */
 
 struct avfs_file {
@@ -242,10 +251,34 @@ static int io_remove(avfs_file *f) {
   return rc;
 }
 
+/* `file` is found by one of its names. Its place is where it was created. */
+static void identify(sim_disk *d, const sim_file *file, const char *path, avfs_identity *id_out) {
+  uint32_t i;
+  memset(id_out, 0, sizeof *id_out);
+  id_out->volume = (uint64_t)(uintptr_t)d;
+  id_out->index_low = (uint64_t)(uintptr_t)file;
+  for (i = 0; i < d->live.count; i++) id_out->links += d->live.entries[i].file == file;
+  id_out->is_own_name = strcmp(file->name, path) == 0;
+  id_out->place = avfs_alloc(strlen(file->name) + 1);
+  if (id_out->place != NULL) strcpy(id_out->place, file->name);
+}
+
 static int io_identity(avfs_file *f, avfs_identity *id_out) {
-  id_out->volume = (uint64_t)(uintptr_t)f->disk;
-  id_out->index_low = (uint64_t)(uintptr_t)f->file;
-  id_out->index_high = 0;
+  identify(f->disk, f->file, f->file->name, id_out);
+  return id_out->place == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int io_path_identity(const char *path, avfs_identity *id_out) {
+  const sim_file *file = sim_disk_find(sim_current_disk, path);
+  if (file == NULL) return SQLITE_CANTOPEN;
+  identify(sim_current_disk, file, path, id_out);
+  return id_out->place == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int io_links(avfs_file *f, uint32_t *links_out) {
+  uint32_t i;
+  no_lock_held("links");
+  for (*links_out = i = 0; i < f->disk->live.count; i++) *links_out += f->disk->live.entries[i].file == f->file;
   return SQLITE_OK;
 }
 
@@ -502,6 +535,8 @@ const avfs_io sim_io = {
     .close = io_close,
     .remove = io_remove,
     .identity = io_identity,
+    .path_identity = io_path_identity,
+    .links = io_links,
     .is_local = io_is_local,
     .others = io_others,
     .read = io_read,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sqlite3.h"
+#include "win32/heap.h"
 #include "win32/port.h"
 
 /* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
@@ -34,6 +35,9 @@ static struct {
   volatile LONG presence;
   HANDLE asked;
   volatile LONG64 now_ns;      /* 0: it runs */
+  /* what files are said to be */
+  void (*change)(const char *path, avfs_identity *id);
+  bool remote;
   /* open files */
   SRWLOCK lock;
   struct {
@@ -107,10 +111,49 @@ static int faulty_remove(avfs_file *f) {
   return rc;
 }
 
+static const char *path_of(const avfs_file *f) {
+  const char *path = "";
+  AcquireSRWLockShared(&faulty.lock);
+  for (int i = 0; i < FILES; i++) {
+    if (faulty.files[i].file == f) path = faulty.files[i].path;   /* it stays while f is open */
+  }
+  ReleaseSRWLockShared(&faulty.lock);
+  return path;
+}
+
+static void change(const char *path, avfs_identity *id) {
+  if (faulty.change != NULL) faulty.change(path, id);
+}
+
 static int faulty_identity(avfs_file *f, avfs_identity *id_out) {
   int rc = fate(CALL_IDENTITY, f, NULL, SQLITE_IOERR_FSTAT);
-  return rc == SQLITE_OK ? avfs_io_win32.identity(f, id_out) : rc;
+  memset(id_out, 0, sizeof *id_out);
+  if (rc == SQLITE_OK) rc = avfs_io_win32.identity(f, id_out);
+  if (rc == SQLITE_OK) change(path_of(f), id_out);
+  return rc;
 }
+
+static int faulty_path_identity(const char *path, avfs_identity *id_out) {
+  int rc = avfs_io_win32.path_identity(path, id_out);
+  if (rc == SQLITE_OK) change(path, id_out);
+  return rc;
+}
+
+static int faulty_links(avfs_file *f, uint32_t *links_out) {
+  avfs_identity id;
+  int rc = avfs_io_win32.links(f, links_out);
+  memset(&id, 0, sizeof id);
+  id.links = *links_out;
+  change(path_of(f), &id);
+  avfs_free(id.place);
+  *links_out = id.links;
+  return rc;
+}
+
+static int faulty_is_local(avfs_file *f) { return !faulty.remote && avfs_io_win32.is_local(f); }
+
+void faulty_identify(void (*how)(const char *path, avfs_identity *id)) { faulty.change = how; }
+void faulty_be_remote(bool on) { faulty.remote = on; }
 
 static int faulty_size(avfs_file *f, uint64_t *bytes_out) {
   int rc = fate(CALL_SIZE, f, NULL, SQLITE_IOERR_FSTAT);
@@ -211,6 +254,9 @@ bool faulty_begin(void) {
   faulty.io.close = faulty_close;
   faulty.io.remove = faulty_remove;
   faulty.io.identity = faulty_identity;
+  faulty.io.path_identity = faulty_path_identity;
+  faulty.io.links = faulty_links;
+  faulty.io.is_local = faulty_is_local;
   faulty.io.size = faulty_size;
   faulty.io.resize = faulty_resize;
   faulty.io.flush = faulty_flush;

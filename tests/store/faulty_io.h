@@ -14,6 +14,8 @@
 
 #include <windows.h>
 
+#include "win32/io.h"
+
 typedef enum faulty_call {
   CALL_OPEN, CALL_REMOVE, CALL_IDENTITY, CALL_SIZE, CALL_RESIZE, CALL_FLUSH, CALL_READ, CALL_WRITE,
   FAULTY_CALLS
@@ -44,6 +46,12 @@ HANDLE faulty_presence(int answer);
 /* now_ns stands still from the first call on, and moves by so much at each. The pool looks at
  * the time by itself, again after what it meant to wait. */
 void faulty_advance(uint32_t ms);
+
+/* From now on, what the file system tells of a file is what `change` makes of it: of each file
+ * that is asked about, by the path that it was opened by. NULL: as it is. */
+void faulty_identify(void (*change)(const char *path, avfs_identity *id));
+/* While on, no volume is certainly local. */
+void faulty_be_remote(bool on);
 
 /* While on, the parent VFS opens rollback journals, but reads nothing of them. */
 void faulty_fail_journal_reads(bool on);

@@ -434,6 +434,78 @@ static void malformed_uri_parameters_refuse_the_open_and_are_named(void) {
   }
 }
 
+/* The words of sqlite3_open_v2 itself, not of the log; "" if the open succeeds. */
+static const char *refusal_of(const char *parameters) {
+  static char text[400];
+  sqlite3 *db = NULL;
+  const char *path = scratch_path("uri.db");
+  int rc = sqlite3_open_v2(sql_uri(path, parameters), &db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, sql_vfs());
+  snprintf(text, sizeof text, "%s", rc == SQLITE_OK ? "" : sqlite3_errmsg(db));
+  if (rc != SQLITE_OK) {
+    CHECK(sql_exec(db, "CREATE TABLE t(a)") != SQLITE_OK);
+    CHECK(!sql_file_exists(path));
+  }
+  sqlite3_close(db);
+  return text;
+}
+
+static void check_names(const char *parameters, const char *name, const char *range) {
+  const char *text = refusal_of(parameters);
+  if (strstr(text, name) == NULL || strstr(text, range) == NULL) FAIL("%s: \"%s\"", parameters, text);
+}
+
+static void a_wrong_uri_value_is_told_by_the_open_itself(void) {
+  if (!sql_vfs_is_asyncvfs()) return;
+  for (int i = 0; i < 2; i++) {
+    check_names("max_lag_ms=abc", "max_lag_ms", "0 to 60000");
+    check_names("durability=always", "durability", "memory or disk");
+    check_names("max_lag_ms=10&close=never", "close", "drain or abandon");
+    check_names("max_queue_bytes=1", "max_queue_bytes", "1048576");
+    CHECK_STR_EQ(refusal_of("max_lag_ms=10"), "");
+    sqlite3_reset_auto_extension();   /* an application may */
+  }
+}
+
+static void a_wrong_uri_value_refuses_an_attach(void) {
+  char sql[1600];
+  sqlite3 *db;
+  if (!sql_vfs_is_asyncvfs()) return;
+  const char *path = scratch_path("attached.db");
+  db = sql_open(scratch_path("main.db"), sql_vfs());
+  snprintf(sql, sizeof sql, "ATTACH '%s' AS b", sql_uri(path, "max_lag_ms=abc"));
+  CHECK(sql_exec(db, sql) != SQLITE_OK);
+  CHECK(sql_exec(db, "CREATE TABLE b.t(a)") != SQLITE_OK);
+  CHECK(!sql_file_exists(path));
+  sql_must(db, "CREATE TABLE t(a)");
+  sql_close(db);
+}
+
+static void check_unknown(const char *parameters, const char *expected) {
+  char status[4000] = "", key[300];
+  sqlite3 *db = NULL;
+  CHECK_RC(NULL, sql_try_open(sql_uri(scratch_path("uri.db"), parameters), sql_vfs(), &db), SQLITE_OK);
+  if (db == NULL) return;
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_status", status, sizeof status), SQLITE_OK);
+  snprintf(key, sizeof key, "\"unknown_parameters\":\"%s\"", expected);
+  if (strstr(status, key) == NULL) FAIL("%s: %s", parameters, strstr(status, "\"max_lag_ms"));
+  sql_close(db);
+}
+
+static void misspelt_uri_parameters_are_told_in_the_status(void) {
+  if (!sql_vfs_is_asyncvfs()) return;
+  check_unknown("max_lag_ms=10", "");
+  check_unknown("nosuch=1&cache=private&psow=1&mode=rwc&vfs=asyncvfs&immutable=0&nolock=0&key=x", "");
+  check_unknown("max_lag=10", "max_lag (max_lag_ms?)");
+  check_unknown("maxlagms=10", "maxlagms (max_lag_ms?)");
+  check_unknown("Durability=disk", "Durability (durability?)");
+  check_unknown("durabilty=disk", "durabilty (durability?)");
+  check_unknown("asyncvfs_durability=disk", "asyncvfs_durability (durability?)");
+  check_unknown("asyncvfs_speed=1", "asyncvfs_speed");
+  check_unknown("close_timeout=1&on-full=busy", "close_timeout (close_timeout_ms?), on-full (on_full?)");
+  check_unknown("asyncvfs_%22%7d=1", "asyncvfs_??");
+}
+
 static void uri_parameters_take_hold(void) {
   sqlite3 *db = NULL;
   if (!sql_vfs_is_asyncvfs()) return;
@@ -512,6 +584,9 @@ void suite_bad_input(void) {
   ADD_TEST(suite, spellings_of_one_path_are_one_database);
   ADD_TEST(suite, foreign_uri_parameters_are_let_through);
   ADD_TEST(suite, malformed_uri_parameters_refuse_the_open_and_are_named);
+  ADD_TEST(suite, a_wrong_uri_value_is_told_by_the_open_itself);
+  ADD_TEST(suite, a_wrong_uri_value_refuses_an_attach);
+  ADD_TEST(suite, misspelt_uri_parameters_are_told_in_the_status);
   ADD_TEST(suite, uri_parameters_take_hold);
   ADD_TEST(suite, pragmas_answer_what_they_were_told);
   ADD_TEST(suite, malformed_pragma_values_are_refused_and_named);
