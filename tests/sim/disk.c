@@ -96,6 +96,8 @@ static sim_file *new_file(sim_disk *d, const char *name) {
 
 static void free_file(sim_file *f) {
   uint32_t i;
+  for (i = 0; f->shm != NULL && i < SIM_SHM_REGIONS; i++) free(f->shm->region[i]);
+  free(f->shm);
   for (i = 0; i < f->pending_count; i++) free(f->pending[i].data);
   free(f->pending);
   free(f->live.data);

@@ -59,6 +59,16 @@ typedef struct sim_change {
   uint64_t order;
 } sim_change;
 
+/* Shared memory of a database in WAL mode (os_win.c, winShm*). */
+enum { SIM_SHM_REGIONS = 4, SIM_SHM_LOCKS = 8 };
+
+typedef struct sim_shm {
+  int users;                /* handles that have mapped it; the first one finds it empty */
+  void *region[SIM_SHM_REGIONS];
+  int shared[SIM_SHM_LOCKS];
+  const void *exclusive[SIM_SHM_LOCKS];   /* the handle */
+} sim_shm;
+
 typedef struct sim_file {
   char name[SIM_NAME];      /* the one it was created with */
   sim_bytes live, durable;
@@ -68,6 +78,7 @@ typedef struct sim_file {
   /* the bytes that SQLite locks: owners are handles */
   const void *pending_owner, *reserved_owner, *exclusive_owner;
   int readers;
+  sim_shm *shm;             /* of parent_vfs.c: its wal-index; NULL: none. Not on the medium */
 } sim_file;
 
 typedef struct sim_entry {

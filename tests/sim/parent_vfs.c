@@ -21,6 +21,8 @@ typedef struct parent_file {
   int temporary;          /* file belongs to this handle alone */
   int level;
   int reads, has_pending, has_reserved, has_exclusive;   /* what it has locked */
+  int maps;               /* it uses the file's shared memory... */
+  int shm_shared, shm_exclusive;   /* ...of which it has these locks: a bit each */
 } parent_file;
 
 int sim_parent_files, sim_stock_calls;
@@ -216,8 +218,74 @@ static int file_characteristics(sqlite3_file *p) {
          SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
+/* ---- shared memory: winShmMap, winShmLock --------------------------------------- */
+
+static int shm_map(sqlite3_file *p, int page, int bytes, int extend, void volatile **out) {
+  parent_file *f = (parent_file *)p;
+  sim_shm *m = f->file->shm;
+  *out = NULL;
+  sim_switch_point();
+  if (m == NULL) m = f->file->shm = calloc(1, sizeof *m);
+  if (m == NULL || page >= SIM_SHM_REGIONS) return SQLITE_IOERR_SHMMAP;
+  if (!f->maps) {
+    int i;
+    for (i = 0; m->users == 0 && i < SIM_SHM_REGIONS; i++) {
+      free(m->region[i]);
+      m->region[i] = NULL;
+    }
+    f->maps = 1;
+    m->users++;
+  }
+  if (m->region[page] == NULL && extend) m->region[page] = calloc(1, (size_t)bytes);
+  *out = m->region[page];
+  return SQLITE_OK;
+}
+
+static int shm_lock(sqlite3_file *p, int offset, int n, int flags) {
+  parent_file *f = (parent_file *)p;
+  sim_shm *m = f->file->shm;
+  int i, free_for_me = 1;
+  sim_switch_point();
+  for (i = offset; i < offset + n; i++) {
+    if (flags & SQLITE_SHM_UNLOCK) {
+      if (f->shm_shared >> i & 1) m->shared[i]--;
+      if (f->shm_exclusive >> i & 1) m->exclusive[i] = NULL;
+      f->shm_shared &= ~(1 << i);
+      f->shm_exclusive &= ~(1 << i);
+    } else if (flags & SQLITE_SHM_EXCLUSIVE) {
+      free_for_me &= m->shared[i] == 0 && (m->exclusive[i] == NULL || m->exclusive[i] == f);
+    } else {
+      free_for_me &= m->exclusive[i] == NULL || m->exclusive[i] == f;
+    }
+  }
+  if (flags & SQLITE_SHM_UNLOCK) return SQLITE_OK;
+  if (!free_for_me) return SQLITE_BUSY;
+  for (i = offset; i < offset + n; i++) {
+    if (flags & SQLITE_SHM_EXCLUSIVE) {
+      m->exclusive[i] = f;
+      f->shm_exclusive |= 1 << i;
+    } else if (!(f->shm_shared >> i & 1)) {
+      m->shared[i]++;
+      f->shm_shared |= 1 << i;
+    }
+  }
+  return SQLITE_OK;
+}
+
+static void shm_barrier(sqlite3_file *p) { (void)p; }
+
+static int shm_unmap(sqlite3_file *p, int delete_it) {
+  parent_file *f = (parent_file *)p;
+  (void)delete_it;
+  if (!f->maps) return SQLITE_OK;
+  (void)shm_lock(p, 0, SIM_SHM_LOCKS, SQLITE_SHM_UNLOCK | SQLITE_SHM_SHARED);
+  f->file->shm->users--;
+  f->maps = 0;
+  return SQLITE_OK;
+}
+
 static const sqlite3_io_methods methods = {
-    .iVersion = 1,
+    .iVersion = 2,
     .xClose = file_close,
     .xRead = file_read,
     .xWrite = file_write,
@@ -230,6 +298,10 @@ static const sqlite3_io_methods methods = {
     .xFileControl = file_control,
     .xSectorSize = file_sector_size,
     .xDeviceCharacteristics = file_characteristics,
+    .xShmMap = shm_map,
+    .xShmLock = shm_lock,
+    .xShmBarrier = shm_barrier,
+    .xShmUnmap = shm_unmap,
 };
 
 /* ---- the VFS ---------------------------------------------------------------------- */

@@ -5,8 +5,10 @@
  * xAccess. A file that is open cannot be deleted. Its calls are synchronous. Files
  * without a name, and those deleted on close, are not on the disk.
  *
- * Not modelled: shared memory (WAL), memory mapping, the retries of a sharing
- * violation, chunk sizes.
+ * Shared memory of WAL mode is the file's, and its locks are by handle; who maps it first finds
+ * it empty, as after a crash.
+ *
+ * Not modelled: memory mapping, the retries of a sharing violation, chunk sizes.
  */
 #ifndef SIM_PARENT_VFS_H
 #define SIM_PARENT_VFS_H

@@ -50,6 +50,7 @@ typedef struct program {
   int super;             /* its commits over several databases have a super-journal */
   int disk;              /* durability=disk */
   int exclusive;         /* locking_mode=EXCLUSIVE */
+  uint32_t began[SIM_DATABASES];   /* the newest states when its transaction began */
   const char *name;
 } program;
 
@@ -62,6 +63,9 @@ static struct {
   int writer;            /* whose transaction the shadow has open; -1: none */
   int faults;
   int no_memory;         /* an allocation fails now and then */
+  int wal;               /* journal_mode=WAL is among those that are set... */
+  int only_delete;       /* ...and DELETE: win32 keeps the journal of TRUNCATE and PERSIST open, so
+                            that another process's DELETE fails */
   int committers;        /* committers.h instead of programs */
   int shared_cache;      /* the connections of asyncvfs have one cache */
   int shared_mode;       /* and so one journal mode */
@@ -491,6 +495,15 @@ static void savepoint(program *p) {
   }
 }
 
+/* In WAL mode a transaction that reads stays with the state that it began with. */
+static int is_snapshot(const program *p, int d, uint64_t content) {
+  const sim_history *h = &sim_commits[d];
+  uint32_t k = p->began[d];
+  if (sqlite3_get_autocommit(p->db)) return 0;
+  while (k < h->count && h->state[k] != content) k++;
+  return k < h->count;
+}
+
 /* What a connection reads must be the newest state, or the writer's own. */
 static void read_all(program *p, int d) {
   int self = (int)(p - run.programs);
@@ -508,7 +521,7 @@ static void read_all(program *p, int d) {
     return;
   }
   sim_stats.reads++;
-  if (h != want) {
+  if (h != want && !(run.wal && is_snapshot(p, d, h))) {
     sim_fail("%s reads %016llx in %s where the content is %016llx (state %u)", p->name,
              (unsigned long long)h, sim_schemas[d], (unsigned long long)want,
              sim_commits[d].count - 1);
@@ -559,9 +572,9 @@ static int configure(program *p, int d, int mode, const char *synchronous) {
 
 static void open_program(program *p) {
   static const int busy_ms[] = {0, 10, 100, 400};
-  const char *synchronous = p->stock || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
+  const char *synchronous = p->stock || run.wal || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
   char sql[100];
-  int rc, tries = 0, mode = (int)below(p->stock ? 3 : 5), d, shared = run.shared_cache && !p->stock;
+  int rc, tries = 0, mode = run.only_delete ? 0 : (int)below(p->stock ? 3 : 5), d, shared = run.shared_cache && !p->stock;
   sim_heal();
   sim_strangers += p->stock;
   if (sweep.plan == NULL) sim_memory_faults.at = run.no_memory && chance(30) ? 1 + below(12) : 0;
@@ -642,11 +655,27 @@ static void tidy(program *p, int d, const char *format) {
   commit_by(p, sql, d, done);
 }
 
+/* To WAL mode, where the database is passed through, and back. There a COMMIT flushes, with
+ * synchronous=FULL. */
+static void change_to_or_from_wal(program *p) {
+  int mode = run.only_delete ? 0 : (int)below(3);   /* others are not safe when passed through */
+  char sql[120];
+  if (chance(50)) {
+    (void)exec(p, "PRAGMA main.synchronous=FULL; PRAGMA main.journal_mode=WAL");
+    return;
+  }
+  snprintf(sql, sizeof sql, "PRAGMA main.journal_mode=%s", journal_modes[mode]);
+  (void)exec(p, sql);
+}
+
 static void idle_step(program *p) {
   uint32_t what = below(100);
   int d = sim_databases == 1 ? 0 : (int)below((uint32_t)sim_databases);
-  if (what < (sim_databases == 1 ? 25u : 40u)) {
-    int rc = exec(p, chance(60) ? "BEGIN" : chance(60) ? "BEGIN IMMEDIATE" : "BEGIN EXCLUSIVE");
+  if (run.wal && chance(12)) {
+    change_to_or_from_wal(p);
+  } else if (what < (sim_databases == 1 ? 25u : 40u)) {
+    int rc = exec(p, chance(60) ? "BEGIN" : chance(60) ? "BEGIN IMMEDIATE" : "BEGIN EXCLUSIVE"), i;
+    for (i = 0; i < sim_databases; i++) p->began[i] = sim_commits[i].count - 1;
     expect(p, rc, "BEGIN");
   } else if (what < 60) {
     statement(p);
@@ -660,7 +689,7 @@ static void idle_step(program *p) {
     tidy(p, d, "VACUUM %s");
   } else if (what < 93) {
     tidy(p, d, "PRAGMA %s.incremental_vacuum(3)");
-  } else if (what < 96 && !(run.shared_cache && !p->stock)) {
+  } else if (what < 96 && !run.only_delete && !(run.shared_cache && !p->stock)) {
     int mode = (int)below(p->stock || p->exclusive ? 3 : 5);
     char sql[60];
     snprintf(sql, sizeof sql, "PRAGMA %s.journal_mode=%s", sim_schemas[d], journal_modes[mode]);
@@ -705,7 +734,8 @@ static void check_leftovers(int d) {
   journal = sim_disk_find(&run.disk, name);
   for (i = 0; i < run.count; i++) foreign |= run.programs[i].stock;
   if (journal == NULL) return;
-  if (!excused && !foreign && sim_parent_faults.failed == 0) sim_fail("a journal is left behind");
+  /* Passed through, TRUNCATE and PERSIST leave it, void. */
+  if (!excused && !foreign && !run.wal && sim_parent_faults.failed == 0) sim_fail("a journal is left behind");
   /* Stock SQLite that met a fault leaves its journal hot. */
   if (foreign && sim_parent_faults.failed > 0) return;
   if (run.not_undone[d]) return;   /* nobody has come since */
@@ -734,7 +764,8 @@ static void check_end(int d) {
       sim_content(db, "main", &h) != SQLITE_OK) {
     sim_fail("stock SQLite cannot read %s at the end: %s", sim_names[d], sqlite3_errmsg(db));
   }
-  if (sim_parent_faults.failed == 0) check_length(db, d);   /* stock SQLite's rollback may leave it longer */
+  /* Stock SQLite's rollback may leave it longer, and a WAL has what is behind its end. */
+  if (sim_parent_faults.failed == 0 && !run.wal) check_length(db, d);
   sqlite3_close(db);
   if (h != newest_state(d)) {
     sim_fail("at the end stock SQLite reads %016llx in %s, not the newest state %016llx",
@@ -824,6 +855,7 @@ static void run_program(void *arg) {
   if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
   if (sweep.plan != NULL) begin_sweep();
   run.committers = chance(12) && sweep.plan == NULL && !run.faults && !run.no_memory;
+  run.wal = chance(50) && sim_databases == 1 && !run.shared_cache && !run.faults && !run.no_memory && sweep.plan == NULL;
   if (run.committers) {
     sim_databases = 1;
     if (sim_switch_rate == 0) sim_switch_rate = 50000;
@@ -837,6 +869,7 @@ static void run_program(void *arg) {
   if (chance(50)) {
     run.programs[run.count].stock = 1;
     run.programs[run.count++].name = names[3];
+    run.only_delete = run.wal;
   }
   if (run.committers) run.count = 0;
   sqlite3_open_v2(":memory:", &run.shadow, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY, "win32");
