@@ -88,7 +88,12 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms);
  * ticket_out      > 0, or 0 for a database that can never be ours, whose commits are
  *                 durable by SQLite's own rules
  *
- * SQLITE_NOTFOUND  the database is not open through asyncvfs */
+ * Of one database they grow with its commits. After some 2^47 databases, or 2^63 commits, a
+ * process has none left.
+ *
+ * SQLITE_NOTFOUND  the database is not open through asyncvfs
+ * SQLITE_TOOBIG    there are no tickets left
+ * SQLITE_NOMEM */
 struct sqlite3;
 int ASYNCVFS_CALL asyncvfs_ticket(struct sqlite3 *db, const char *schema, long long *ticket_out);
 
@@ -111,7 +116,8 @@ int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms);
  * own; while it waits, other callbacks wait behind it, but no commit and no write.
  *
  * SQLITE_NOTFOUND  the database is not open through asyncvfs: callback is not called
- * SQLITE_NOMEM     nor then */
+ * SQLITE_NOMEM     nor then
+ * SQLITE_TOOBIG    nor then: there are no tickets left */
 typedef void(ASYNCVFS_CALL *asyncvfs_durable_callback)(void *arg, long long ticket, int rc);
 int ASYNCVFS_CALL asyncvfs_on_durable(struct sqlite3 *db, const char *schema,
                                       asyncvfs_durable_callback callback, void *arg);

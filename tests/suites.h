@@ -37,6 +37,7 @@
   SUITE(errors)        \
   SUITE(presence)      \
   SUITE(limits)        \
+  SUITE(tickets)       \
   SLOW(disk_full)      \
   SUITE(callbacks)     \
   FAILS(must_fail)     \
@@ -54,6 +55,7 @@
   ROLE(errors) \
   ROLE(presence) \
   ROLE(limits) \
+  ROLE(tickets) \
   ROLE(echo)   \
   ROLE(sleep)  \
   ROLE(sql)    \

@@ -41,7 +41,7 @@ static int flush_one(const char *path, int timeout_ms) {
 
 /* All begin before the first is waited for. Those that are opened meanwhile do not count. */
 static int flush_all(int timeout_ms) {
-  uint32_t last = avfs_registry_last_id(), id;
+  uint64_t last = avfs_registry_last_id(), id;
   uint64_t until = AVFS_NEVER, now;
   avfs_store *s;
   int rc = SQLITE_OK;
@@ -72,16 +72,17 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
 int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
   const avfs_main_file *m;
   avfs_store *s;
+  int rc;
   if (db == NULL || ticket_out == NULL) return SQLITE_MISUSE;
   m = avfs_main_file_of(db, schema);
   *ticket_out = 0;   /* waits for nothing */
   if (m == NULL) return SQLITE_NOTFOUND;
   s = m->conn.store;
   if (s == NULL) return SQLITE_OK;   /* passed through: its commits are synchronous */
-  avfs_store_enter_shared(s);
-  *ticket_out = avfs_ticket(s, s->commit_seq);
-  avfs_store_leave_shared(s);
-  return SQLITE_OK;
+  avfs_store_enter(s);
+  rc = avfs_ticket(s, s->commit_seq, ticket_out);
+  avfs_store_leave(s);
+  return rc;
 }
 
 int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
@@ -93,12 +94,12 @@ int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
 }
 
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
-  uint64_t seq = (uint64_t)ticket & (((uint64_t)1 << AVFS_TICKET_SEQ_BITS) - 1);
-  uint32_t id = (uint32_t)((uint64_t)ticket >> AVFS_TICKET_SEQ_BITS);
+  uint64_t seq, id;
   avfs_store *s;
   int rc;
   if (timeout_ms < ASYNCVFS_FOREVER || ticket < 0) return SQLITE_MISUSE;
-  if (ticket == 0) return SQLITE_OK;
+  rc = avfs_ticket_find(ticket, &id, &seq);
+  if (rc != SQLITE_OK || id == 0) return rc;
   s = avfs_registry_find_id(id);
   if (s == NULL) return avfs_registry_loss(id, seq);   /* closed: that drained it, mostly */
   avfs_store_enter(s);

@@ -28,11 +28,17 @@ static void result_of_wait(sqlite3_context *context, int rc) {
 
 static void ticket_function(sqlite3_context *context, int n, sqlite3_value **v) {
   long long ticket;
+  int rc = asyncvfs_ticket(sqlite3_context_db_handle(context), "main", &ticket);
   (void)n;
   (void)v;
-  if (asyncvfs_ticket(sqlite3_context_db_handle(context), "main", &ticket) != SQLITE_OK) {
+  if (rc == SQLITE_NOTFOUND) {
     sqlite3_result_error(context, "asyncvfs_ticket: the main database is not open through the "
                          "VFS asyncvfs", -1);
+  } else if (rc == SQLITE_TOOBIG) {
+    sqlite3_result_error(context, "asyncvfs_ticket: this process has given all tickets that there "
+                         "are", -1);
+  } else if (rc != SQLITE_OK) {
+    sqlite3_result_error_code(context, rc);
   } else {
     sqlite3_result_int64(context, ticket);
   }

@@ -20,10 +20,6 @@ typedef struct durable_notice {
   int rc;
 } durable_notice;
 
-long long avfs_ticket(const avfs_store *s, uint64_t seq) {
-  return (long long)((uint64_t)s->id << AVFS_TICKET_SEQ_BITS | seq);
-}
-
 static void deliver(avfs_notice *base) {
   durable_notice *n = (durable_notice *)base;
   n->callback(n->arg, n->ticket, n->rc);
@@ -45,12 +41,15 @@ int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, vo
   }
   avfs_store_enter(s);
   n->seq = s->commit_seq;
-  n->ticket = avfs_ticket(s, n->seq);
-  *s->notices_end = &n->base;
-  s->notices_end = &n->base.next;
-  avfs_durable_notices_due(s);
+  rc = avfs_ticket(s, n->seq, &n->ticket);
+  if (rc == SQLITE_OK) {
+    *s->notices_end = &n->base;
+    s->notices_end = &n->base.next;
+    avfs_durable_notices_due(s);
+  }
   avfs_store_leave(s);
-  return SQLITE_OK;
+  if (rc != SQLITE_OK) avfs_free(n);
+  return rc;
 }
 
 static durable_notice *take_first(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {

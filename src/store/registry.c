@@ -28,7 +28,7 @@ static struct registry {
   avfs_cond changed;   /* a store is gone */
   avfs_store *stores AVFS_GUARDED_BY(avfs_registry_role);
   avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
-  uint32_t last_id AVFS_GUARDED_BY(avfs_registry_role);
+  uint64_t last_id AVFS_GUARDED_BY(avfs_registry_role);
   avfs_loss *losses AVFS_GUARDED_BY(avfs_registry_role);   /* for ever: there are few */
 } registry;
 
@@ -63,16 +63,16 @@ void avfs_registry_remove_conn(avfs_conn *conn) {
   registry_leave(&registry);
 }
 
-uint32_t avfs_registry_next_id(void) {
-  uint32_t id;
+uint64_t avfs_registry_next_id(void) {
+  uint64_t id;
   registry_enter(&registry);
   id = ++registry.last_id;
   registry_leave(&registry);
   return id;
 }
 
-uint32_t avfs_registry_last_id(void) {
-  uint32_t id;
+uint64_t avfs_registry_last_id(void) {
+  uint64_t id;
   registry_enter(&registry);
   id = registry.last_id;
   registry_leave(&registry);
@@ -168,7 +168,7 @@ int avfs_registry_release(avfs_store *s) {
   return last;
 }
 
-avfs_store *avfs_registry_find_id(uint32_t id) {
+avfs_store *avfs_registry_find_id(uint64_t id) {
   avfs_store *s;
   registry_enter(&registry);
   s = registry.stores;
@@ -178,7 +178,7 @@ avfs_store *avfs_registry_find_id(uint32_t id) {
   return s;
 }
 
-avfs_store *avfs_registry_find_after(uint32_t id, uint32_t last) {
+avfs_store *avfs_registry_find_after(uint64_t id, uint64_t last) {
   avfs_store *s, *first = NULL;
   registry_enter(&registry);
   for (s = registry.stores; s != NULL; s = s->next) {
@@ -196,7 +196,7 @@ void avfs_registry_add_loss(avfs_loss *loss) {
   registry_leave(&registry);
 }
 
-int avfs_registry_loss(uint32_t id, uint64_t seq) {
+int avfs_registry_loss(uint64_t id, uint64_t seq) {
   const avfs_loss *l;
   int rc;
   registry_enter(&registry);

@@ -188,7 +188,10 @@ void avfs_store_check(avfs_store *s) {
 /* What could not be written before the last close, for all who may ask. */
 static asyncvfs_error note_loss(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_role) {
   asyncvfs_error e = {.code = rc, .path = s->path, .os_error = s->batch.os_error};
-  if (avfs_backlog_is_empty(s)) return e;
+  if (avfs_backlog_is_empty(s)) {
+    avfs_tickets_end(s);
+    return e;
+  }
   if (s->failures > 0) e.code = s->error_rc;   /* instead of "the time is up" */
   e.batch = (long long)s->counters.batches + 1;
   e.waiting = e.lost = (long long)(s->commit_seq - s->durable_seq);
@@ -196,6 +199,7 @@ static asyncvfs_error note_loss(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_
   s->loss->durable_seq = s->durable_seq;
   s->loss->rc = s->error_rc = e.code;   /* the latter for those who still wait */
   avfs_durable_notices_end(s, e.code);
+  avfs_tickets_end(s);
   return e;
 }
 

@@ -102,7 +102,7 @@ typedef struct avfs_lag {
 struct avfs_loss {
   avfs_loss *next;
   uint64_t durable_seq;
-  uint32_t id;    /* of the store */
+  uint64_t id;    /* of the store */
   int rc;         /* why */
 };
 
@@ -133,7 +133,7 @@ struct avfs_store {
   char *journal_path, *wal_path;
   avfs_identity identity;
   avfs_file *db;           /* the engine's handle */
-  uint32_t id;             /* of this store, never used again: for tickets */
+  uint64_t id;             /* of this store, never used again: for tickets */
   avfs_loss *loss;         /* kept ready, for the registry */
 
   /* guarded by the registry's lock */
@@ -188,6 +188,8 @@ struct avfs_store {
   uint64_t counted_bytes AVFS_GUARDED_BY(avfs_store_role);  /* its share of the process's queue */
   uint32_t room_thread AVFS_GUARDED_BY(avfs_store_role);    /* the writer's that waits for room, in its busy
                                                   handler; 0: none */
+  uint64_t ticket_first AVFS_GUARDED_BY(avfs_store_role);   /* its block of tickets; 0: none... */
+  uint64_t ticket_seq AVFS_GUARDED_BY(avfs_store_role);     /* ...and the first commit in that */
   avfs_notice *notices AVFS_GUARDED_BY(avfs_store_role);    /* durable_notices.c's, in the order of
                                                   commits */
   avfs_notice **notices_end AVFS_GUARDED_BY(avfs_store_role);
@@ -360,13 +362,23 @@ int avfs_backlog_is_empty(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_r
 /* Has the task look now; call without the lock. */
 void avfs_store_kick(avfs_store *s) AVFS_EXCLUDES(avfs_store_role);
 
+/* ---- tickets.c ------------------------------------------------------------- */
+
+/* The ticket > 0 that stands for the store's commit `seq` and those before it; seq is never less
+ * than before. SQLITE_NOMEM; SQLITE_TOOBIG: the process has none left. */
+int avfs_ticket(avfs_store *s, uint64_t seq, long long *ticket_out) AVFS_REQUIRES(avfs_store_role);
+/* What a ticket >= 0 stands for. *id_out 0: what has been durable for long, or nothing. It may be
+ * of a store that is closed. SQLITE_MISUSE: it has not been given. */
+int avfs_ticket_find(long long ticket, uint64_t *id_out, uint64_t *seq_out);
+/* The store closes: all of its commits are durable, or recorded as lost. */
+void avfs_tickets_end(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* For tests: as if all tickets before this one had been given. */
+void avfs_tickets_skip(uint64_t next);
+
 /* ---- durable_notices.c: asyncvfs_on_durable -------------------------------- */
 
-/* A ticket is a store's id above the number of a commit of it. */
-enum { AVFS_TICKET_SEQ_BITS = 40 };
-long long avfs_ticket(const avfs_store *s, uint64_t seq);
 /* Has the notifier call back when all commits so far are durable; s is NULL for a file
- * that can never be ours: at once. SQLITE_NOMEM. */
+ * that can never be ours: at once. SQLITE_NOMEM, SQLITE_TOOBIG. */
 int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, void *arg);
 /* durable_seq has moved: hands those it covers to the notifier. */
 void avfs_durable_notices_due(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
@@ -384,18 +396,18 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason);
 void avfs_registry_add_conn(avfs_conn *conn);
 void avfs_registry_remove_conn(avfs_conn *conn);
 /* The id for a new store, and the last one that was given. */
-uint32_t avfs_registry_next_id(void);
-uint32_t avfs_registry_last_id(void);
+uint64_t avfs_registry_next_id(void);
+uint64_t avfs_registry_last_id(void);
 /* Takes a reference to the open store with the first id after this one, up to `last`; NULL:
  * there is none. */
-avfs_store *avfs_registry_find_after(uint32_t id, uint32_t last);
+avfs_store *avfs_registry_find_after(uint64_t id, uint64_t last);
 /* Takes a reference to the open store with this id, if there is one. */
-avfs_store *avfs_registry_find_id(uint32_t id);
+avfs_store *avfs_registry_find_id(uint64_t id);
 /* Remembers what was lost, for tickets; takes the record over. */
 void avfs_registry_add_loss(avfs_loss *loss);
 /* Of a closed store: SQLITE_OK when its commit `seq` is on disk, else why not; SQLITE_MISUSE:
  * there has been none with this id. */
-int avfs_registry_loss(uint32_t id, uint64_t seq);
+int avfs_registry_loss(uint64_t id, uint64_t seq);
 /* The open store of this file, for another connection; NULL: there is none. AVFS_PASS: there is
  * one that may be of this file or of another (one_file.h). Waits while one is being taken
  * down. */

@@ -5,6 +5,7 @@
  *     registry    which stores are open            (store/registry.c)
  *     engine      which stores want attention      (engine/scheduler.c)
  *     store       everything of one database       (store/store.h)
+ *     tickets     which commit a ticket stands for (store/tickets.c)
  *     pump        which piece of a batch is next   (engine/pump.h)
  *     notifier    whom to call back next           (engine/notifier.c)
  *     report      who is told of errors            (store/report.c)
@@ -52,6 +53,7 @@ typedef struct AVFS_TSA(capability("lock")) avfs_role {
 AVFS_ROLE(avfs_registry_role);
 AVFS_ROLE_INSIDE(avfs_engine_role, avfs_registry_role);
 AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);
+AVFS_ROLE_INSIDE(avfs_ticket_role, avfs_store_role);
 AVFS_ROLE_INSIDE(avfs_pump_role, avfs_store_role);
 AVFS_ROLE_INSIDE(avfs_notifier_role, avfs_store_role);
 AVFS_ROLE(avfs_report_role);
