@@ -18,8 +18,6 @@ void avfs_put4(unsigned char *p, uint32_t v) {
 
 uint32_t avfs_record_bytes(uint32_t page_bytes) { return page_bytes + 8; }
 
-uint32_t avfs_lock_byte_pgno(uint32_t page_bytes) { return 0x40000000u / page_bytes + 1; }
-
 static uint64_t round_up(uint64_t n) { return (n + AVFS_SECTOR - 1) / AVFS_SECTOR * AVFS_SECTOR; }
 
 uint64_t avfs_segment_after(uint64_t end) { return round_up(end); }

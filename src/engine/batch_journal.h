@@ -24,6 +24,8 @@
 
 #include <stdint.h>
 
+#include "engine/lock_bytes.h"
+
 enum { AVFS_SECTOR = 4096 };
 
 /* Begins a header and ends the record that names a super-journal (pager.c, aJournalMagic). */
@@ -31,8 +33,6 @@ extern const unsigned char avfs_journal_magic[8];
 
 /* Bytes of one record. */
 uint32_t avfs_record_bytes(uint32_t page_bytes);
-/* The page that holds SQLite's lock bytes (PENDING_BYTE, os.h). */
-uint32_t avfs_lock_byte_pgno(uint32_t page_bytes);
 /* Where a segment that would follow `end` has its header. */
 uint64_t avfs_segment_after(uint64_t end);
 /* The length of a journal whose last record ends at `end`. */

@@ -4,12 +4,9 @@
 #include <string.h>
 
 #include "api/host.h"
-#include "engine/batch_journal.h"
+#include "engine/lock_bytes.h"
 
-enum {
-  LOCK_BYTES = 512,   /* PENDING_BYTE, RESERVED_BYTE, SHARED_SIZE (os.h) */
-  FEW_PAGES = 8       /* are written one after the other */
-};
+enum { FEW_PAGES = 8 };   /* are written one after the other */
 
 uint32_t avfs_page_run(const avfs_page_set *set, uint32_t first, uint32_t max_bytes) {
   uint32_t lock_pgno = avfs_lock_byte_pgno(set->page_bytes);
@@ -37,7 +34,7 @@ static int prepare(avfs_slot *s, const avfs_page_set *set) {
   uint64_t end = offset + (uint64_t)s->count * unit;
   uint32_t i, skip = 0;
   if (end > set->file_bytes) end = set->file_bytes;
-  if (run[0]->pgno == avfs_lock_byte_pgno(unit)) skip = LOCK_BYTES;
+  if (run[0]->pgno == avfs_lock_byte_pgno(unit)) skip = AVFS_LOCK_BYTES;
   if (offset + skip >= end) return 0;
   s->op.offset = offset + skip;
   s->op.bytes = (uint32_t)(end - offset) - skip;

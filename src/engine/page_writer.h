@@ -5,8 +5,7 @@
  * What makes the write safe, which journal was flushed before, is not known here.
  *
  * Two ranges of the file are special:
- *   - the 512 lock bytes at 0x40000000 are never touched: LockFileEx is
- *     mandatory, and a write across them fails with ERROR_LOCK_VIOLATION;
+ *   - the lock bytes are never touched (engine/lock_bytes.h);
  *   - nothing is written at or behind `file_bytes`, the length the file will have.
  */
 #ifndef AVFS_PAGE_WRITER_H

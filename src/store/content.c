@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "engine/lock_bytes.h"
 #include "store/store.h"
 #include "win32/heap.h"
 
@@ -50,12 +51,25 @@ static int copy_queued(avfs_store *s, uint32_t pgno, uint32_t at, uint32_t n, vo
   return p != NULL;
 }
 
+/* The lock bytes read as zeros: they are locked for the handle of this connection too, and
+ * SQLite asks for them when its VACUUM makes pages smaller, as a part of the old unit. */
 static int read_disk(avfs_conn *c, void *to, uint32_t n, uint64_t offset) {
   sqlite3_file *f = c->parent->file;
-  int rc = f->pMethods->xRead(f, to, (int)n, (sqlite3_int64)offset);
+  unsigned char *at = to;
+  int rc = SQLITE_OK;
   c->disk_reads++;
-  /* Within the file's length but not on the disk yet: zeros, which xRead left. */
-  return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc;
+  while (rc == SQLITE_OK && n > 0) {
+    int locked;
+    uint32_t part = avfs_lock_bytes_part(offset, n, &locked);
+    if (locked) memset(at, 0, part);
+    else rc = f->pMethods->xRead(f, at, (int)part, (sqlite3_int64)offset);
+    /* Within the file's length but not on the disk yet: zeros, which xRead left. */
+    if (rc == SQLITE_IOERR_SHORT_READ) rc = SQLITE_OK;
+    at += part;
+    offset += part;
+    n -= part;
+  }
+  return rc;
 }
 
 /* Reads [offset, offset+n), all of it before the file's end. */
@@ -219,21 +233,26 @@ static int write_gap(avfs_conn *c, uint64_t upto) {
 }
 
 /* Makes n the unit, if it looks like a page size and nothing stands in the old
- * one; waits for what is queued. Otherwise the old unit goes on, correct and slower. */
+ * one; waits for what is queued. Otherwise the old unit goes on: a VACUUM that changes the page
+ * size writes in the old one, in which the journal has all that it overwrites. */
 static int follow_page_size(avfs_conn *c, uint32_t n, uint64_t offset) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
   if (n < 512 || n > 65536 || (n & (n - 1)) != 0 || offset % n != 0) return SQLITE_OK;
   if (s->txn.count > 0 || s->through != AVFS_THROUGH_NOT) return SQLITE_OK;
   avfs_store_enter(s);
-  if (!avfs_backlog_is_empty(s)) {
+  while (rc == SQLITE_OK && !avfs_backlog_is_empty(s)) {
     rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
+    /* The batch is durable a moment before it is over. */
+    if (rc == SQLITE_OK && s->run != AVFS_RUN_NONE) avfs_store_wait(s, AVFS_FOREVER);
   }
-  if (rc == SQLITE_OK && avfs_backlog_is_empty(s)) {
+  if (rc == SQLITE_OK) {
     avfs_page_pool_trim(&s->pool, 0);
     avfs_page_pool_trim(&s->txn_pool, 0);
     s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = n;
   }
+  /* Else the batch's journal would leave out another lock-byte page than the database. */
+  assert(rc != SQLITE_OK || s->page_bytes == n);
   avfs_store_leave(s);
   return rc;
 }

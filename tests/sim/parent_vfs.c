@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/lock_bytes.h"
 #include "faults.h"
 #include "sqlite3.h"
 
@@ -53,9 +54,17 @@ static int file_close(sqlite3_file *p) {
   return SQLITE_OK;
 }
 
+/* Mandatory for all other handles; SQLite touches them by none. */
+static int is_locked(const parent_file *f, int n, sqlite3_int64 offset) {
+  return !f->temporary && strstr(f->file->name, "-journal") == NULL &&
+         strstr(f->file->name, "-wal") == NULL &&
+         avfs_has_lock_bytes((uint64_t)offset, (uint64_t)n);
+}
+
 static int file_read(sqlite3_file *p, void *to, int n, sqlite3_int64 offset) {
   parent_file *f = (parent_file *)p;
   uint32_t got;
+  if (is_locked(f, n, offset)) return SQLITE_IOERR_READ;
   sim_switch_point();
   if (fails(f, "parent read")) return SQLITE_IOERR_READ;
   got = sim_file_read(f->file, to, (uint32_t)n, (uint64_t)offset);
@@ -81,6 +90,7 @@ static int file_write(sqlite3_file *p, const void *from, int n, sqlite3_int64 of
     memcpy(b->data + offset, from, (size_t)n);
     return SQLITE_OK;
   }
+  if (is_locked(f, n, offset)) return SQLITE_IOERR_WRITE;
   sim_switch_point();
   if (fails(f, "parent write")) return SQLITE_IOERR_WRITE;
   sim_disk_write(f->disk, f->file, from, (uint32_t)n, (uint64_t)offset);

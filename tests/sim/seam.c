@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/lock_bytes.h"
 #include "sqlite3.h"
 #include "win32/environment.h"
 #include "win32/heap.h"
@@ -342,6 +343,9 @@ static void check_not_late(const avfs_op *op) {
 static void start(avfs_op *op, int what) {
   sim_disk *d = op->file->disk;
   check_not_late(op);
+  if (!op->file->removable && avfs_has_lock_bytes(op->offset, op->bytes)) {
+    sim_fail("the lock bytes of %s are %s", op->file->file->name, what == OP_READ ? "read" : "written");
+  }
   if (op->file->in_flight > 0 && (op->alone || op->file->alone)) {
     sim_fail("an operation of %s is not alone", op->file->file->name);
   }

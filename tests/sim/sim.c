@@ -7,7 +7,7 @@
  *
  * The shadow says what the content must be: after each commit for crash images, and
  * at each read of a connection, local or foreign. At most one transaction writes at a
- * time, so one shadow is enough. Where there are several databases, each connection
+ * time, so one shadow is enough. The lock bytes stand at 64 KiB, where databases get to. Where there are several databases, each connection
  * has all of them attached, and so has the shadow. All statements have one outcome whatever the
  * page size and the order of pages.
  *
@@ -33,6 +33,7 @@
 #include "campaign.h"
 #include "committers.h"
 #include "crash.h"
+#include "engine/lock_bytes.h"
 #include "minimise.h"
 #include "parent_vfs.h"
 #include "seam.h"
@@ -668,6 +669,14 @@ static void change_to_or_from_wal(program *p) {
   (void)exec(p, sql);
 }
 
+/* With the next VACUUM. */
+static void change_page_size(program *p, int d) {
+  static const int sizes[] = {512, 1024, 4096, 4096, 8192, 65536};
+  char sql[60];
+  snprintf(sql, sizeof sql, "PRAGMA %s.page_size=%d", sim_schemas[d], sizes[below(6)]);
+  (void)exec(p, sql);
+}
+
 static void idle_step(program *p) {
   uint32_t what = below(100);
   int d = sim_databases == 1 ? 0 : (int)below((uint32_t)sim_databases);
@@ -686,6 +695,7 @@ static void idle_step(program *p) {
   } else if (what < 87 && !p->stock) {
     settle(p, d, chance(70) ? "flush" : "drain");
   } else if (what < 90) {
+    if (chance(40)) change_page_size(p, d);
     tidy(p, d, "VACUUM %s");
   } else if (what < 93) {
     tidy(p, d, "PRAGMA %s.incremental_vacuum(3)");
@@ -972,6 +982,8 @@ static void log_line(void *arg, int code, const char *text) {
 #undef sqlite3_close
 static void bind_sqlite(void) {
   sqlite3 *db = NULL;
+  uint32_t i;
+  for (i = 0; i < sim_stock_count; i++) sim_stocks[i]->lock_bytes_at(AVFS_LOCK_BYTES_AT);
   sqlite3_config(SQLITE_CONFIG_LOG, log_line, NULL);
   sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
   sqlite3_initialize();

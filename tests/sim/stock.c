@@ -80,9 +80,11 @@ fail:
   return wrong;
 }
 
+static void lock_bytes_at(uint32_t at) { sqlite3_test_control(SQLITE_TESTCTRL_PENDING_BYTE, at); }
+
 #ifdef SIM_AMALGAMATION
 
-static const sim_stock stock = {SQLITE_VERSION, judge};
+static const sim_stock stock = {SQLITE_VERSION, judge, lock_bytes_at};
 
 __attribute__((visibility("default")))
 const sim_stock *sim_stock_start(const sqlite3_vfs *parent, sim_hasher hash) {
@@ -93,6 +95,6 @@ const sim_stock *sim_stock_start(const sqlite3_vfs *parent, sim_hasher hash) {
 
 #else
 
-const sim_stock sim_stock_linked = {SQLITE_VERSION, judge};
+const sim_stock sim_stock_linked = {SQLITE_VERSION, judge, lock_bytes_at};
 
 #endif

@@ -19,6 +19,8 @@ typedef struct sim_stock {
   /* Opens the database, which recovers it if need be, has it checked and tells what is
    * in it. NULL, or what is wrong (static). */
   const char *(*judge)(const char *name, const char *vfs, uint64_t *content_out);
+  /* Where it has its lock bytes, before it opens anything. */
+  void (*lock_bytes_at)(uint32_t at);
 } sim_stock;
 
 /* Of a shared object: its one function. `parent` becomes its default VFS. */
