@@ -19,6 +19,7 @@
  * TEST_SEED=n      repeats a random run (every run prints its seed)
  * TEST_LIMIT_S=n   seconds one test may take before the process is ended
  *                  with exit status 3; 180 if not set
+ * TEST_MACHINE=m   how the machine reads and writes: win32/machine.h
  * TEST_BACKTRACE=1 lets a crash reach the debugger (Wine's prints a backtrace)
  *
  * Exit status: 0 all passed, 1 some failed, 2 wrong use, 3 a test hung,

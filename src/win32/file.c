@@ -34,7 +34,9 @@ static HANDLE windows_open(const WCHAR *path, DWORD disposition) {
 
 static void windows_sleep(DWORD ms) { Sleep(ms); }
 
-avfs_windows avfs_windows_now = {windows_read, windows_write, windows_open, windows_sleep};
+static DWORD windows_limit(DWORD ms) { return ms; }
+
+avfs_windows avfs_windows_now = {windows_read, windows_write, windows_open, windows_sleep, windows_limit};
 
 struct avfs_file {
   HANDLE handle;   /* bound to the port */

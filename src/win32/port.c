@@ -23,7 +23,7 @@
 #include "api/host.h"
 #include "win32/sync.h"
 
-enum { KEY_IO = 1, KEY_POST };
+enum { KEY_IO = AVFS_PORT_IO_KEY, KEY_POST };
 
 static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
               "avfs_op.os holds an avfs_overlapped");
@@ -92,6 +92,8 @@ int avfs_port_in_pool(void) {
 }
 
 int avfs_port_is_exiting(void) { return exiting; }
+
+HANDLE avfs_port_handle(void) { return port; }
 
 void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error) {
   int listed;
@@ -175,7 +177,7 @@ avfs_op *avfs_port_wait(uint32_t timeout_ms) {
   avfs_op *op;
   join_pool();
   ok = GetQueuedCompletionStatus(port, &bytes, &key, &ov,
-                                 timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms);
+                                 timeout_ms == AVFS_FOREVER ? INFINITE : avfs_windows_now.limit_ms(timeout_ms));
   if (ov == NULL) return NULL;   /* the time is up */
   op = CONTAINING_RECORD(ov, avfs_op, os);
   if (exiting) return key == KEY_IO && ended_at_exit(op) ? op : NULL;

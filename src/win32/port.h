@@ -28,6 +28,8 @@ avfs_op *avfs_port_wait(uint32_t timeout_ms);
 int avfs_port_exit(uint32_t timeout_ms);
 
 HANDLE avfs_file_handle(const avfs_file *f);
+HANDLE avfs_port_handle(void);
+enum { AVFS_PORT_IO_KEY = 1 };   /* of the packets of reads and writes */
 
 /* What file.c calls of Windows through here, so that tests can do it as NTFS and as slow
  * disks do (tests/win32/machine.c), and count sleeps. */
@@ -36,6 +38,7 @@ typedef struct avfs_windows {
   BOOL (*write)(HANDLE h, const void *p, DWORD bytes, OVERLAPPED *ov);   /* WriteFile */
   HANDLE (*open)(const WCHAR *path, DWORD disposition);                  /* CreateFileW */
   void (*sleep_ms)(DWORD ms);
+  DWORD (*limit_ms)(DWORD ms);   /* of a wait: as it is */
 } avfs_windows;
 extern avfs_windows avfs_windows_now;
 

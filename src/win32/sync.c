@@ -1,5 +1,6 @@
 /* sync.c: the seam's locks, condition variables and threads, by Win32. */
 #include "win32/sync.h"
+#include "win32/port.h"
 
 #include <assert.h>
 #include <windows.h>
@@ -47,7 +48,7 @@ int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms) {
 #endif
   c->waiters++;
   woken = SleepConditionVariableSRW((CONDITION_VARIABLE *)&c->os, (SRWLOCK *)&l->os,
-                                    timeout_ms == AVFS_FOREVER ? INFINITE : timeout_ms, 0);
+                                    timeout_ms == AVFS_FOREVER ? INFINITE : avfs_windows_now.limit_ms(timeout_ms), 0);
   c->waiters--;
 #ifdef AVFS_CHECK
   l->owner = GetCurrentThreadId();

@@ -6,6 +6,7 @@
 
 #include "sqlite3.h"
 #include "win32/heap.h"
+#include "win32/machine.h"
 #include "win32/port.h"
 
 /* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
@@ -271,6 +272,7 @@ bool faulty_begin(void) {
   faulty.reached = CreateEventA(NULL, TRUE, FALSE, NULL);
   faulty.go = CreateEventA(NULL, TRUE, TRUE, NULL);
   if (avfs_bind_module(NULL, message, sizeof message) != SQLITE_OK) return false;
+  machine_guards_sqlite();
   return avfs_vfs_register(&faulty.io, &parent.vfs, 0, NULL) == SQLITE_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include "asyncvfs.h"
 #include "harness.h"
+#include "win32/machine.h"
 
 #define PATH_CHARS 2048
 
@@ -28,6 +29,7 @@ static BOOL CALLBACK register_vfs(PINIT_ONCE once, PVOID parameter, PVOID *conte
   if (strcmp(vfs_name, "asyncvfs") == 0) {
     char message[256] = "";
     int rc = asyncvfs_register(NULL, 0, message, sizeof message);
+    machine_guards_sqlite();
     if (rc != SQLITE_OK) harness_print("asyncvfs_register: %d: %s\n", rc, message);
   }
   return TRUE;

@@ -13,6 +13,7 @@
 
 #include "engine/scheduler.h"
 #include "vfs/sql_tools.h"
+#include "win32/machine.h"
 #include "win32/port.h"
 
 static const avfs_io *const io = &avfs_io_win32;
@@ -293,6 +294,37 @@ static void a_write_to_a_locked_range_fails_by_done(void) {
   CHECK_EQ(transfer(io->write, f, p, sizeof p, 1512, NULL), SQLITE_OK);
   CloseHandle(other);
   io->close(f);
+}
+
+/* By the product's own way and by SQLite's, as on Windows. */
+static void the_lock_bytes_are_refused(void) {
+  const char *path = scratch_path("lock_bytes.db");
+  unsigned char p[600] = {1};
+  waited w;
+  avfs_file *f = open_new(path);
+  if (f == NULL) return;
+  LONG refused = machine_seen.refused;
+  for (alone = 1; alone >= 0; alone--) {
+    begin(&w, io->write, f, p, sizeof p, 0x40000000 - 599);   /* one of them */
+    CHECK_EQ(end(&w), SQLITE_IOERR_WRITE);
+    CHECK_EQ(w.op.os_error, ERROR_LOCK_VIOLATION);
+    begin(&w, io->read, f, p, 1, 0x40000000 + 511);
+    CHECK_EQ(end(&w), SQLITE_IOERR_READ);
+  }
+  alone = 0;
+  CHECK_EQ(machine_seen.refused - refused, 4);
+  CHECK_EQ(transfer(io->write, f, p, sizeof p, 0x40000000 - 600, NULL), SQLITE_OK);
+  CHECK_EQ(transfer(io->write, f, p, sizeof p, 0x40000000 + 512, NULL), SQLITE_OK);
+  io->close(f);
+
+  sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
+  sqlite3_file *file = NULL;
+  if (db == NULL) return;
+  CHECK_RC(db, sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file), SQLITE_OK);
+  CHECK_EQ(file->pMethods->xRead(file, p, 10, 0x40000000 + 500), SQLITE_IOERR_READ);
+  CHECK_EQ(file->pMethods->xWrite(file, p, 10, 0x40000000 + 500), SQLITE_IOERR_WRITE);
+  CHECK_EQ(file->pMethods->xRead(file, p, 10, 0x40000000 + 512), SQLITE_OK);
+  sql_close(db);
 }
 
 static void a_post_completes_without_io(void) {
@@ -578,6 +610,7 @@ void suite_io(void) {
   ADD_TEST(suite, many_operations_in_flight_each_end_once);
   ADD_TEST(suite, an_operation_that_cannot_start_reports_by_done);
   ADD_TEST(suite, a_write_to_a_locked_range_fails_by_done);
+  ADD_TEST(suite, the_lock_bytes_are_refused);
   ADD_TEST(suite, a_post_completes_without_io);
   ADD_TEST(suite, what_a_scanner_holds_for_a_moment_is_opened);
   ADD_TEST(suite, what_will_not_pass_is_not_tried_again);
