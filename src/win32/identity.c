@@ -44,16 +44,16 @@ WCHAR *avfs_wide_path(const char *path) {
 
 /* ---- the final path ---------------------------------------------------------- */
 
-/* With the volume as a device, which needs neither a drive letter nor the mount manager.
- * *path_out by avfs_alloc; NULL: there is none to be had, or no memory (SQLITE_NOMEM). */
-static int final_path(HANDLE h, WCHAR **path_out) {
+/* With the volume as `volume` says. *path_out by avfs_alloc; NULL: there is none to be had, or no
+ * memory (SQLITE_NOMEM). */
+static int final_path(HANDLE h, DWORD volume, WCHAR **path_out) {
   DWORD room = USUAL_CHARS;
   *path_out = NULL;
   for (;;) {
     WCHAR *w = avfs_alloc(room * sizeof *w);
     DWORD n;
     if (w == NULL) return SQLITE_NOMEM;
-    n = GetFinalPathNameByHandleW(h, w, room, FILE_NAME_NORMALIZED | VOLUME_NAME_NT);
+    n = GetFinalPathNameByHandleW(h, w, room, FILE_NAME_NORMALIZED | volume);
     if (n > 0 && n < room) {
       *path_out = w;
       return SQLITE_OK;
@@ -82,10 +82,10 @@ static int is_case_sensitive(HANDLE directory) {
 }
 
 /* *is_out: `place` is what is named `last` in this directory. */
-static int is_in(HANDLE directory, const WCHAR *last, const WCHAR *place, int *is_out) {
+static int is_in(HANDLE directory, const WCHAR *last, DWORD volume, const WCHAR *place, int *is_out) {
   WCHAR *folder;
   size_t n, m = wcslen(last);
-  int rc = final_path(directory, &folder);
+  int rc = final_path(directory, volume, &folder);
   if (folder == NULL) return rc;
   n = length_without_slash(folder);
   *is_out = wcslen(place) == n + 1 + m && is_equal(folder, place, n, 1) && place[n] == L'\\' &&
@@ -95,7 +95,7 @@ static int is_in(HANDLE directory, const WCHAR *last, const WCHAR *place, int *i
 }
 
 /* *is_out: what is written beside `path` is beside the file whose final path is `place`. */
-static int is_own_name(const WCHAR *path, const WCHAR *place, int *is_out) {
+static int is_own_name(const WCHAR *path, DWORD volume, const WCHAR *place, int *is_out) {
   const WCHAR *last = path + wcslen(path);
   WCHAR *folder;
   HANDLE h;
@@ -112,7 +112,7 @@ static int is_own_name(const WCHAR *path, const WCHAR *place, int *is_out) {
                   OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
   avfs_free(folder);
   if (h == INVALID_HANDLE_VALUE) return SQLITE_OK;
-  rc = is_in(h, last, place, is_out);
+  rc = is_in(h, last, volume, place, is_out);
   CloseHandle(h);
   return rc;
 }
@@ -156,14 +156,19 @@ int avfs_links_of_handle(HANDLE h, uint32_t *links_out) {
 }
 
 int avfs_identity_of_handle(HANDLE h, const WCHAR *path, avfs_identity *id_out) {
+  DWORD volume = VOLUME_NAME_NT;   /* a device: needs neither a drive letter nor the mount manager */
   WCHAR *place;
   int rc;
   memset(id_out, 0, sizeof *id_out);
   rc = read_index(h, id_out);
   if (rc == SQLITE_OK) rc = avfs_links_of_handle(h, &id_out->links);
-  if (rc == SQLITE_OK) rc = final_path(h, &place);
+  if (rc == SQLITE_OK) rc = final_path(h, volume, &place);
+  if (rc == SQLITE_OK && place == NULL) {
+    volume = VOLUME_NAME_DOS;   /* Wine has no device for a mounted folder */
+    rc = final_path(h, volume, &place);
+  }
   if (rc != SQLITE_OK || place == NULL) return rc;
-  rc = is_own_name(path, place, &id_out->is_own_name);
+  rc = is_own_name(path, volume, place, &id_out->is_own_name);
   if (rc == SQLITE_OK) id_out->place = folded(place);
   if (rc == SQLITE_OK && id_out->place == NULL) rc = SQLITE_NOMEM;
   avfs_free(place);

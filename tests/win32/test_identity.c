@@ -134,6 +134,18 @@ static void a_file_in_the_root_has_its_own_name(void) {
   sql_file_delete(path);
 }
 
+/* Wine has no device for it. */
+static void a_file_in_a_mounted_folder_has_its_own_name(void) {
+  char path[100];
+  snprintf(path, sizeof path, "Z:\\dev\\shm\\asyncvfs-test-%lu.bin", GetCurrentProcessId());
+  if (!harness_is_wine() || !sql_file_write(path, "x", 1)) {
+    harness_print("there is no folder /dev/shm to write to\n");
+    return;
+  }
+  check_name(path, path, 1);
+  sql_file_delete(path);
+}
+
 static void a_short_name_is_not_the_files_own(void) {
   const char *path = new_file("A long name.database");
   char s[1000];
@@ -352,6 +364,7 @@ void suite_identity(void) {
   CU_pSuite suite = CU_add_suite("identity", set_up, NULL);
   ADD_TEST(suite, another_spelling_is_the_same_name);
   ADD_TEST(suite, a_file_in_the_root_has_its_own_name);
+  ADD_TEST(suite, a_file_in_a_mounted_folder_has_its_own_name);
   ADD_TEST(suite, a_short_name_is_not_the_files_own);
   ADD_TEST(suite, a_symbolic_link_is_not_the_files_own_name);
   ADD_TEST(suite, a_folder_that_is_a_link_does_no_harm);
