@@ -16,7 +16,7 @@
  *
  * After the last batch the OS lock, and with it the open journal, is kept (linger) for those who
  * go on at once. Somebody else may wait for it, so it is 20 ms; but if nobody else has the
- * file open it is kept for ten seconds, and who has is asked again every 100 ms (warm). So a
+ * file open it is kept for two seconds, and who has is asked again every 100 ms (warm). So a
  * program that saves every second pays for its lock and its journal once, and one that opens
  * the database meanwhile waits 100 ms more than else.
  *
@@ -43,7 +43,7 @@
 
 enum {
   LINGER_MS = 20,           /* the OS lock is kept after the last batch... */
-  WARM_MS = 10000,          /* ...and as long after it by a process that is alone with the file... */
+  WARM_MS = 2000,           /* ...and as long after it by a process that is alone with the file... */
   ALONE_MS = 100,           /* ...as the answer holds that it is */
   GATHER_MOST_MS = 10,      /* the threads of a batch come again in less */
   BACKOFF_FIRST_MS = 10,
@@ -274,7 +274,7 @@ static uint64_t look(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
           if (now < s->warm_until_ns) {
             int others;
             avfs_store_leave(s);   /* the answer comes from Windows: look again after it */
-            others = s->io->others(s->db);
+            others = avfs_registry_has_passed() ? 1 : s->io->others(s->db);
             avfs_store_enter(s);
             if (others == 0) s->linger_until_ns = now + ALONE_MS * ms;
             else s->warm_until_ns = 0;   /* somebody, or nobody knows */

@@ -474,7 +474,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
 
 static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   uint64_t until = 0;
-  int rc;
+  int rc, again = c->locker.level == AVFS_LOCK_PENDING;
   if (c->locker.level == AVFS_LOCK_SHARED) {
     rc = lock_reserved(s, c);
     if (rc != SQLITE_OK) return rc;
@@ -482,8 +482,11 @@ static int lock_exclusive(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_
   for (;;) {
     rc = avfs_lock_table_raise(&s->locks, &c->locker, AVFS_LOCK_EXCLUSIVE);
     if (rc != SQLITE_BUSY) break;
+    /* It stays PENDING. Of a transaction that does not fit in SQLite's cache each further page
+     * comes here: it has waited for these readers before, and goes on without. */
+    if (again) return SQLITE_BUSY;
     if (until == 0) until = deadline(s, LOCAL_WAIT_MS);
-    if (!wait_until(s, &s->changed, until)) return SQLITE_BUSY;   /* it stays PENDING */
+    if (!wait_until(s, &s->changed, until)) return SQLITE_BUSY;
   }
   rc = ensure_os(s, c, AVFS_LOCK_EXCLUSIVE);
   if (rc != SQLITE_OK) c->locker.level = AVFS_LOCK_PENDING;

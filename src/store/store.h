@@ -434,6 +434,10 @@ int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s,
                         void *arg);
 /* 1 when a connection of this path is open that has a store; NULL: when any is. */
 int avfs_registry_has(const char *path);
+/* One more file of this process is passed through, or one less (-1). Its lock is its own, so a
+ * store that kept the file's longer than it needs would be in its way. */
+void avfs_registry_count_passed(int n);
+int avfs_registry_has_passed(void);
 /* The first connection of this path (n bytes) of which is(c) says 1; NULL: none. */
 avfs_conn *avfs_registry_find_conn(const char *path, size_t n, int (*is)(avfs_conn *c));
 /* visit for all connections. */

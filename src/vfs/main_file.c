@@ -20,6 +20,7 @@ int avfs_main_close(sqlite3_file *f) {
     avfs_store_close(m->conn.store);
     m->conn.store = NULL;
   }
+  avfs_main_file_end(m);
   rc = avfs_parent_file_close(m->conn.parent);
   m->conn.parent = NULL;
   avfs_free(m->conn.path);

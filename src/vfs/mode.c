@@ -49,17 +49,28 @@ static void check_mode(avfs_main_file *m) {
   (void)passed_level;
 }
 
-void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason) {
+static void set_mode(avfs_main_file *m, enum avfs_mode mode, const char *reason) {
   m->mode = mode;
   m->reason = reason;
   m->base.pMethods = mode == AVFS_MODE_MANAGED ? &avfs_main_methods : &avfs_passed_methods;
   check_mode(m);
 }
 
+void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason) {
+  if (mode == AVFS_MODE_PASSED) avfs_registry_count_passed(1);
+  set_mode(m, mode, reason);
+}
+
+void avfs_main_file_end(avfs_main_file *m) {
+  if (m->mode == AVFS_MODE_PASSED) avfs_registry_count_passed(-1);
+  m->mode = AVFS_MODE_MANAGED;
+}
+
 void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level) {
   if (mode == AVFS_MODE_MANAGED && m->journal != NULL) avfs_journal_file_forget(m->journal);
+  if (mode != m->mode) avfs_registry_count_passed(mode == AVFS_MODE_PASSED ? 1 : -1);
   avfs_counter_set(&m->conn.passed_level, passed_level);
-  avfs_main_file_begin(m, mode, reason);
+  set_mode(m, mode, reason);
 }
 
 int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level) {

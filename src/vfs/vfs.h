@@ -39,6 +39,8 @@ extern const char avfs_not_rollback_mode[];
 
 /* The file is opened with this mode. */
 void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason);
+/* It is closed. */
+void avfs_main_file_end(avfs_main_file *m);
 /* Changes the mode, on the connection's own thread. reason, when it is passed through: why;
  * then conn.parent holds passed_level. */
 void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level);
