@@ -1,9 +1,10 @@
 #!/bin/bash
-# fetch.sh download|unpack|stock DIR: the third-party sources, under DIR.
+# fetch.sh download|unpack|amalgamate|stock DIR: the third-party sources, under DIR.
 #
 #   DIR/sqlite          the SQLite that is tested against: sqlite3.c, .h, ext.h
-#   DIR/sqlite-debian   the distribution's SQLite: the whole source tree, and made
-#                       from it shell.c and an amalgamation (the older stock SQLite)
+#   DIR/sqlite-debian   the distribution's SQLite: the whole source tree, and with
+#                       `amalgamate`, made from it, shell.c and an amalgamation (the
+#                       older stock SQLite)
 #   DIR/cunit           the distribution's CUnit
 #   DIR/stock/VERSION   with `stock`, after the others: the amalgamations of three
 #                       versions, which judge crash images (tests/sim)
@@ -16,9 +17,10 @@
 # install: apt's own downloader fetches it. If it cannot be had, the distribution's SQLite
 # does for it too, and DIR/.no_current_sqlite says why. ASYNCVFS_SQLITE=npm or =debian chooses.
 #
-# Two steps, because `download` needs nothing but apt and so can run while the packages
-# that `unpack` needs (xz-utils, tcl, gcc, make) are being installed. No host is named
-# here: apt and npm know theirs.
+# In steps: `download` needs nothing but apt, and so can run while the packages that the others
+# need (xz-utils, tcl, gcc, make) are being installed; `amalgamate` is slow, and few targets
+# need what it makes, so third_party.cmake calls it. No host is named here: apt and npm know
+# theirs.
 set -euo pipefail
 
 npm_version=13.2.0                     # better-sqlite3; SQLite 3.54.1
@@ -144,6 +146,13 @@ download() { # DIR
   esac
 }
 
+# Half made, it is made again: make takes a file for whole.
+amalgamate() { # DIR
+  [ ! -f "$1/sqlite-debian/.amalgamated" ] || return 0
+  (cd "$1/sqlite-debian" && rm -f sqlite3.c shell.c && ./configure --disable-tcl --disable-shared &&
+    make sqlite3.c shell.c && touch .amalgamated)
+}
+
 unpack() { # DIR
   local from="$1/download" new="$1/new" old="$1/new/sqlite-debian"
   rm -rf "$new"
@@ -155,13 +164,13 @@ unpack() { # DIR
 
   check_debian "$(sqlite_tar "$from")"
   tar -xf "$(sqlite_tar "$from")" -C "$old" --strip-components=1
-  (cd "$old" && ./configure --disable-tcl --disable-shared && make sqlite3.c shell.c)
 
   rm -f "$1/.no_current_sqlite"
   if [ -f "$from/$npm_tar" ]; then
     check "$from/$npm_tar" "$npm_sha256"
     tar -xf "$from/$npm_tar" -C "$new/sqlite" --strip-components=3 package/deps/sqlite3
   else
+    amalgamate "$new"
     cp -p "$old"/sqlite3.c "$old"/sqlite3.h "$old"/sqlite3ext.h "$new/sqlite/"
     echo "SQLite $npm_sqlite is not here (ASYNCVFS_SQLITE=npm fetches it from npm's registry): tested against" \
       "$(cat "$old/VERSION")" >"$1/.no_current_sqlite"
@@ -177,6 +186,7 @@ unpack() { # DIR
 stock() { # DIR
   local from="$1/download" new="$1/stock.new" debian
   debian=$(cat "$1/sqlite-debian/VERSION")
+  amalgamate "$1"
   rm -rf "$new"
   mkdir -p "$from" "$new/$npm_sqlite" "$new/$debian" "$new/$old_npm_sqlite"
   download_npm "$from" "$npm_version" "$npm_sha256" ||
@@ -190,12 +200,13 @@ stock() { # DIR
   mv "$new" "$1/stock"
 }
 
-[ $# = 2 ] || die "use: fetch.sh download|unpack|stock DIR"
+[ $# = 2 ] || die "use: fetch.sh download|unpack|amalgamate|stock DIR"
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
 case "$1" in
   download) download "$dir/download" ;;
   unpack) unpack "$dir" ;;
+  amalgamate) amalgamate "$dir" ;;
   stock) stock "$dir" ;;
-  *) die "use: fetch.sh download|unpack|stock DIR" ;;
+  *) die "use: fetch.sh download|unpack|amalgamate|stock DIR" ;;
 esac

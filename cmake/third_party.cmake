@@ -27,6 +27,9 @@ if(EXISTS "${ASYNCVFS_THIRD_PARTY}/sqlite/sqlite3.c")
 
   # The stock shell: one program with the older SQLite that it belongs to, so
   # that two versions of stock SQLite have a say on every database.
+  add_custom_command(OUTPUT "${sqlite_old_dir}/shell.c" "${sqlite_old_dir}/sqlite3.c"
+    COMMAND "${PROJECT_SOURCE_DIR}/cmake/fetch.sh" amalgamate "${ASYNCVFS_THIRD_PARTY}"
+    COMMENT "making the distribution's SQLite one file" VERBATIM)
   add_executable(sqlite3_shell "${sqlite_old_dir}/shell.c" "${sqlite_old_dir}/sqlite3.c")
   set_target_properties(sqlite3_shell PROPERTIES OUTPUT_NAME sqlite3 C_EXTENSIONS ON)
   target_include_directories(sqlite3_shell PRIVATE "${sqlite_old_dir}")
