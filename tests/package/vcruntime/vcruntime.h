@@ -16,6 +16,7 @@
 #define _CRT_END_C_HEADER
 #define _CRT_DEPRECATE_TEXT(text)
 #define _CRT_INSECURE_DEPRECATE(replacement)
+#define _CRT_INSECURE_DEPRECATE_MEMORY(replacement)
 #define _CRT_HAS_CXX17 0
 #define _HAS_NODISCARD 0
 
