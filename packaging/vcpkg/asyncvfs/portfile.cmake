@@ -8,6 +8,7 @@ vcpkg_cmake_configure(
     OPTIONS
         -DASYNCVFS_TESTS=OFF
         -DASYNCVFS_EXAMPLES=OFF
+        -DASYNCVFS_WARNINGS_AS_ERRORS=OFF
 )
 vcpkg_cmake_install()
 vcpkg_copy_pdbs()
