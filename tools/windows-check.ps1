@@ -314,6 +314,8 @@ foreach ($base in $Folder) {
     if (-not (Test-Path $tests)) { Add-Failure "no $tests"; continue }
     foreach ($suite in 'io', 'loading', 'kill', 'durability', 'two_processes', 'hot_journal') {
       $null = Test-Program "$label, $suite ($number)" $tests $suite 1800 '^\d+ passed'
+      $counts = Select-String -Path (Join-Path $logs '*_io__*.log') -Pattern 'ended at once' | Select-Object -Last 1
+      if ($suite -eq 'io' -and $counts) { Add-Line "  - $($counts.Line.Trim())" }
     }
     # Fifteen ends in each run: by return, by ExitProcess, in a transaction.
     $ends = 'durability/program_that_ends_without_closing_loses_nothing'

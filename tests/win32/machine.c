@@ -176,7 +176,12 @@ static BOOL slowly(const operation *o) {
 
 /* ---- the layer ----------------------------------------------------------------------------- */
 
-static BOOL as_it_comes(const operation *o) { return start(o, o->ov); }
+static BOOL as_it_comes(const operation *o) {
+  BOOL done = start(o, o->ov);
+  if (done) InterlockedIncrement(&machine_seen.at_once);
+  else if (GetLastError() == ERROR_IO_PENDING) InterlockedIncrement(&machine_seen.pending);
+  return done;
+}
 
 static BOOL (*how)(const operation *o) = as_it_comes;
 
