@@ -19,7 +19,7 @@
  *
  * All functions may be called from any thread. Strings are UTF-8. Result codes are
  * SQLite's; 0 is SQLITE_OK. SQLITE_MISUSE: a NULL that is not allowed, or a timeout below
- * ASYNCVFS_FOREVER. A database that can never be ours (ASYNCVFS_DISABLE, a network volume,
+ * ASYNCVFS_FOREVER. A database that can never be ours (ASYNCVFS_DISABLE, a network volume, one that is not NTFS,
  * a read-only file, a file with two names, immutable=1, nolock=1, psow=0, exclusive=1) is
  * unknown to the functions that take a path.
  */

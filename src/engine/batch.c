@@ -276,6 +276,8 @@ static int state_super(avfs_batch *b, int *wait_out) {
   int rc;
   if (b->input.super == NULL) return SQLITE_OK;
   if (b->step == AVFS_STEP_DONE) return b->op.rc;
+  if (b->super == NULL) b->super = avfs_concat(b->input.super, "");
+  if (b->super == NULL) return SQLITE_NOMEM;
   b->has_super = 1;
   n = (uint32_t)strlen(b->input.super);
   rc = small_buffer(b, n + 20);
@@ -323,8 +325,12 @@ static uint64_t wanted_length(const avfs_batch *b) {
   return chunk == 0 ? n : (n + chunk - 1) / chunk * chunk;
 }
 
-/* The file gets its new length before the writes: one that extends the file
- * would complete synchronously. */
+/* The file gets its new length before the writes, so that their number does not change it that
+ * often. On NTFS that does not make them asynchronous: what is written behind the valid data
+ * length, which SetEndOfFile does not move, extends the file all the same, and what it leaves out
+ * before it is filled with zeros. So the pages behind the old end are begun in ascending order, each
+ * where the one before ended, and nothing is filled. Growing by zeros beforehand would write
+ * everything twice; SetFileValidData shows what others have deleted, and wants a privilege. */
 static int state_pages(avfs_batch *b, int *wait_out) {
   uint32_t i;
   int rc = SQLITE_OK;
@@ -361,12 +367,13 @@ static int state_pages(avfs_batch *b, int *wait_out) {
 }
 
 /* The deletion of a super-journal, which was the commit, need not be on the medium yet.
- * A cut comes after it in the file system's log; a zeroed header might come before, and
- * this database would be committed while the others are rolled back. */
+ * A cut comes after it in the log of NTFS; a zeroed header might come before, and
+ * this database would be committed while the others are rolled back. The name of what somebody
+ * has open, a scanner, goes when that one closes it: it is waited for, as for a disk that fails. */
 static int state_void(avfs_batch *b, int *wait_out) {
   enum { HEADER_FIELDS = 28 };
   int rc;
-  if (b->has_super) return resize_journal(b, 0);
+  if (b->has_super) return b->io->exists(b->super) ? SQLITE_BUSY : resize_journal(b, 0);
   if (b->step == AVFS_STEP_DONE) return b->op.rc;
   rc = small_buffer(b, HEADER_FIELDS);
   if (rc != SQLITE_OK) return rc;
@@ -377,18 +384,26 @@ static int state_void(avfs_batch *b, int *wait_out) {
 
 static void forget_transaction(avfs_batch *b) {
   b->valid = b->has_super = 0;
+  avfs_free(b->super);
+  b->super = NULL;
   b->segment_count = 0;
   avfs_free(b->journaled);
   b->journaled = NULL;
 }
 
-static int state_cut(avfs_batch *b) {
-  uint64_t bytes = wanted_length(b);
-  int rc;
-  if (b->disk_bytes <= bytes) return SQLITE_OK;
-  rc = b->io->resize(b->db, bytes);
+/* Where a view of it is mapped the database keeps its length, which counts as success (io.h).
+ * Then what is behind the end stays on the disk, and who lets the database grow again is to know
+ * of it (content.c, write_gap). */
+static int cut_database(avfs_batch *b, uint64_t bytes) {
+  int rc = b->io->resize(b->db, bytes);
+  if (rc == SQLITE_OK) rc = b->io->size(b->db, &bytes);
   if (rc == SQLITE_OK) b->disk_bytes = bytes;
   return rc;
+}
+
+static int state_cut(avfs_batch *b) {
+  uint64_t bytes = wanted_length(b);
+  return b->disk_bytes <= bytes ? SQLITE_OK : cut_database(b, bytes);
 }
 
 /* ---- the machine --------------------------------------------------------- */
@@ -569,7 +584,7 @@ int avfs_batch_undo(avfs_batch *b) {
   for (i = 0; rc == SQLITE_OK && i < b->segment_count; i++) {
     rc = undo_segment(b, b->segments[i], buffer);
   }
-  if (rc == SQLITE_OK) rc = b->io->resize(b->db, b->before_bytes);
+  if (rc == SQLITE_OK) rc = cut_database(b, b->before_bytes);
   if (rc == SQLITE_OK) rc = flush(b, b->db);
   if (rc == SQLITE_OK) b->segment_count = 0;   /* another try need not read what is void by then */
   if (rc == SQLITE_OK && b->has_super) {
@@ -581,7 +596,6 @@ int avfs_batch_undo(avfs_batch *b) {
   if (rc == SQLITE_OK) rc = flush(b, b->journal);
   avfs_free(buffer);
   if (rc != SQLITE_OK) return rc;
-  b->disk_bytes = b->before_bytes;
   b->state = AVFS_BATCH_IDLE;
   forget_transaction(b);
   release_set(b);

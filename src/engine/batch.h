@@ -111,7 +111,8 @@ typedef struct avfs_batch {
   uint64_t segment_at;       /* where the segment's header stands */
   uint64_t segment_end;      /* where its last record ends */
   int valid;                 /* the journal has a header on the medium, or may have */
-  int has_super;             /* the journal names a super-journal, or may */
+  int has_super;             /* the journal names a super-journal, or may... */
+  char *super;               /* ...this one */
   avfs_op op;                /* of SUPER, HEADER and VOID */
   unsigned char *small;      /* what op writes */
   uint32_t small_room;       /* bytes */

@@ -118,6 +118,10 @@ static int identify(const avfs_io *io, avfs_file *db, const char *name, avfs_ide
     *reason_out = "the file is on a network volume, or on no volume that is known to be local";
     return AVFS_PASS;
   }
+  if (!io->is_ordered(db)) {
+    *reason_out = "the file system is not NTFS, whose log keeps deletions and cuts in order";
+    return AVFS_PASS;
+  }
   rc = io->identity(db, id_out);
   if (rc == SQLITE_NOMEM) return rc;
   *reason_out = rc != SQLITE_OK ? "the file system gives files no identity"

@@ -214,6 +214,24 @@ static int file_links(avfs_file *f, uint32_t *links_out) {
 
 static int file_is_local(avfs_file *f) { return avfs_handle_is_local(f->handle); }
 
+static int file_is_ordered(avfs_file *f) {
+  WCHAR name[MAX_PATH + 1] = L"";
+  return GetVolumeInformationByHandleW(f->handle, NULL, 0, NULL, NULL, NULL, name, MAX_PATH + 1) &&
+         wcscmp(name, L"NTFS") == 0;
+}
+
+static int file_exists(const char *path) {
+  WCHAR *w = avfs_wide_path(path);
+  int exists = 1;
+  if (w != NULL && GetFileAttributesW(w) == INVALID_FILE_ATTRIBUTES) {
+    DWORD error = GetLastError();   /* one that is being deleted: ERROR_ACCESS_DENIED */
+    exists = error != ERROR_FILE_NOT_FOUND && error != ERROR_PATH_NOT_FOUND;
+    SetLastError(error);
+  }
+  avfs_free(w);
+  return exists;
+}
+
 /* FileProcessIdsUsingFileInformation: ntifs.h and wdm.h of the Windows Driver Kit
  * ("FILE_INFORMATION_CLASS": since Windows Vista, "reserved for system use"; the Restart Manager
  * tells by it which programs keep a file). It answers for the file, whatever name or handle it
@@ -356,6 +374,8 @@ const avfs_io avfs_io_win32 = {
     .path_identity = path_identity,
     .links = file_links,
     .is_local = file_is_local,
+    .is_ordered = file_is_ordered,
+    .exists = file_exists,
     .others = file_others,
     .read = file_read,
     .write = file_write,

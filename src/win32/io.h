@@ -88,6 +88,11 @@ struct avfs_io {
   int (*links)(avfs_file *f, uint32_t *links_out);
   /* 1 when the volume is certainly on this machine; 0: reached by network, or not to be told. */
   int (*is_local)(avfs_file *f);
+  /* 1 when the file system has one log for deletions and cuts of all files, in their order, of
+   * which a power cut leaves the first ones: NTFS. */
+  int (*is_ordered)(avfs_file *f);
+  /* 0 when nothing has this name; also 1 while it is being deleted, or when nobody can tell. */
+  int (*exists)(const char *path);
   /* Who else has the file of f open: 0 nobody, this process alone does (whatever VFS or library
    * of it opened it); 1 another process, or a machine that reaches it by network; -1 not known. */
   int (*others)(avfs_file *f);

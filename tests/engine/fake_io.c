@@ -206,6 +206,16 @@ static int fake_links(avfs_file *f, uint32_t *links_out) {
   return SQLITE_OK;
 }
 
+static int fake_is_ordered(avfs_file *f) {
+  (void)f;
+  return 1;
+}
+
+static int fake_exists(const char *path) {
+  (void)path;
+  return fake.super_stays;
+}
+
 static int fake_is_local(avfs_file *f) {
   (void)f;
   return 1;
@@ -354,6 +364,8 @@ const avfs_io fake_io = {
     .path_identity = fake_path_identity,
     .links = fake_links,
     .is_local = fake_is_local,
+    .is_ordered = fake_is_ordered,
+    .exists = fake_exists,
     .others = fake_others,
     .read = fake_read,
     .write = fake_write,

@@ -74,6 +74,7 @@ extern struct fake_machine {
   uint64_t fail_from, fail_count;         /* 0: none */
   bool complete_at_once;
   bool hangs;                             /* what is abandoned does not end */
+  bool super_stays;                       /* exists() says 1: the name is being deleted */
   bool mapped;                            /* a view keeps files long: resize() succeeds all the same */
 
   /* for the test to read */

@@ -523,6 +523,39 @@ static void a_journal_that_stays_long_is_not_used(void) {
   states_free(&s);
 }
 
+/* The same with the database: its pages behind the new end stay on the disk, and the owner hears
+ * of it, until it can be cut. */
+static void a_database_that_stays_long_is_known_to(void) {
+  states s = states_make(1024);
+  for (int undone = 0; undone < 2; undone++) {
+    rig *r = rig_open(1024, &s.state[1]);
+    uint64_t is_long = s.state[1].n, is_short = is_long - 1024;
+    avfs_page_table t;
+    avfs_page_table_init(&t);
+    avfs_batch_input input = {.pages = &t, .file_bytes = undone ? is_long + 2048 : is_short, .more = undone};
+    fake.watch = NULL;
+    if (undone) {   /* it grows before it is taken back */
+      CHECK_EQ(run_to_the_end(r, &input), 0);
+      is_short = is_long;
+      is_long += 2048;
+    }
+    fake.mapped = true;
+    fake.complete_at_once = true;
+    CHECK_EQ(undone ? avfs_batch_undo(&r->b) : run_to_the_end(r, &input), 0);
+    CHECK_EQ(judge.db->written.n, is_long);
+    CHECK_EQ(r->b.disk_bytes, is_long);
+    fake.mapped = false;
+    input.file_bytes = is_short;
+    input.more = 0;
+    CHECK_EQ(run_to_the_end(r, &input), 0);
+    CHECK_EQ(judge.db->written.n, is_short);
+    CHECK_EQ(r->b.disk_bytes, is_short);
+    pages_free(&t, 1024);
+    rig_close(r);
+  }
+  states_free(&s);
+}
+
 /* One database's part of a transaction over several, up to the decision. */
 static void write_with_super(rig *r, const fake_bytes *before, const fake_bytes *after,
                              const char *super) {
@@ -555,7 +588,14 @@ static void a_super_journals_name_ends_the_journal(void) {
   pages_between(&t, &s.state[2], &s.state[2], 1024, 1, 2);
   avfs_batch_input end = {.pages = &t, .file_bytes = s.state[2].n};
   judge.last = true;
-  CHECK_EQ(run_to_the_end(r, &end), 0);
+  /* Somebody has the super-journal open: while it has its name, the journal stays as it is. */
+  fake.super_stays = true;
+  avfs_batch_start(&r->b, &end, 1024);
+  CHECK_EQ(run_once(r), SQLITE_BUSY);
+  CHECK(avfs_batch_is_open(&r->b) && judge.journal->written.n > n);
+  fake.super_stays = false;
+  avfs_batch_start(&r->b, NULL, 1024);
+  CHECK_EQ(run_once(r), SQLITE_OK);
   judge_end();
   pages_free(&t, 1024);
   rig_close(r);
@@ -890,6 +930,7 @@ void suite_batch(void) {
   ADD_TEST(suite, a_journal_that_was_found_is_cut_and_flushed_first);
   ADD_TEST(suite, a_cut_that_was_not_flushed_is_flushed_later);
   ADD_TEST(suite, a_journal_that_stays_long_is_not_used);
+  ADD_TEST(suite, a_database_that_stays_long_is_known_to);
   ADD_TEST(suite, a_super_journals_name_ends_the_journal);
   ADD_TEST(suite, any_call_may_fail_once);
   ADD_TEST(suite, any_call_may_fail_once_in_segments);

@@ -335,6 +335,13 @@ static int io_links(avfs_file *f, uint32_t *links_out) {
   return SQLITE_OK;
 }
 
+static int io_is_ordered(avfs_file *f) {
+  (void)f;
+  return 1;
+}
+
+static int io_exists(const char *path) { return access(path, F_OK) == 0 || errno != ENOENT; }
+
 static int io_is_local(avfs_file *f) {
   (void)f;
   return 1;
@@ -418,6 +425,8 @@ const avfs_io native_io = {
     .path_identity = io_path_identity,
     .links = io_links,
     .is_local = io_is_local,
+    .is_ordered = io_is_ordered,
+    .exists = io_exists,
     .others = io_others,
     .read = io_read,
     .write = io_write,

@@ -283,6 +283,16 @@ static int io_links(avfs_file *f, uint32_t *links_out) {
   return SQLITE_OK;
 }
 
+static int io_is_ordered(avfs_file *f) {
+  (void)f;
+  return 1;
+}
+
+static int io_exists(const char *path) {
+  sim_switch_point();
+  return sim_disk_find(sim_current_disk, path) != NULL;
+}
+
 static int io_is_local(avfs_file *f) {
   (void)f;
   return 1;
@@ -542,6 +552,8 @@ const avfs_io sim_io = {
     .path_identity = io_path_identity,
     .links = io_links,
     .is_local = io_is_local,
+    .is_ordered = io_is_ordered,
+    .exists = io_exists,
     .others = io_others,
     .read = io_read,
     .write = io_write,

@@ -38,7 +38,7 @@ static struct {
   volatile LONG64 now_ns;      /* 0: it runs */
   /* what files are said to be */
   void (*change)(const char *path, avfs_identity *id);
-  bool remote;
+  bool remote, unordered;
   /* open files */
   SRWLOCK lock;
   struct {
@@ -154,6 +154,10 @@ static int faulty_links(avfs_file *f, uint32_t *links_out) {
 static int faulty_is_local(avfs_file *f) { return !faulty.remote && avfs_io_win32.is_local(f); }
 
 void faulty_identify(void (*how)(const char *path, avfs_identity *id)) { faulty.change = how; }
+static int faulty_is_ordered(avfs_file *f) { return !faulty.unordered && avfs_io_win32.is_ordered(f); }
+
+void faulty_be_unordered(bool on) { faulty.unordered = on; }
+
 void faulty_be_remote(bool on) { faulty.remote = on; }
 
 static int faulty_size(avfs_file *f, uint64_t *bytes_out) {
@@ -258,6 +262,7 @@ bool faulty_begin(void) {
   faulty.io.path_identity = faulty_path_identity;
   faulty.io.links = faulty_links;
   faulty.io.is_local = faulty_is_local;
+  faulty.io.is_ordered = faulty_is_ordered;
   faulty.io.size = faulty_size;
   faulty.io.resize = faulty_resize;
   faulty.io.flush = faulty_flush;

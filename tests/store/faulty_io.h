@@ -52,6 +52,8 @@ void faulty_advance(uint32_t ms);
 void faulty_identify(void (*change)(const char *path, avfs_identity *id));
 /* While on, no volume is certainly local. */
 void faulty_be_remote(bool on);
+/* Files are on a file system that is not NTFS. */
+void faulty_be_unordered(bool on);
 
 /* While on, the parent VFS opens rollback journals, but reads nothing of them. */
 void faulty_fail_journal_reads(bool on);

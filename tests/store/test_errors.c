@@ -432,7 +432,58 @@ static void two_hooks_can_take_themselves_away(void) {
 
 /* ---- running them ----------------------------------------------------------------------- */
 
+/* A scanner holds the journal's name for longer than it is waited for: the writer is refused, and
+ * nobody else is, though it still reads. */
+static void who_is_refused_keeps_no_os_lock(void) {
+  const char *path = scratch_path("refused.db");
+  sqlite3 *db = scenario_open_table(path, ""), *stock = NULL;
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 1); PRAGMA asyncvfs_drain") == SQLITE_OK);
+  EXPECT(sql_try_open(path, SQL_STOCK_VFS, &stock) == SQLITE_OK);
+  sqlite3_busy_timeout(db, 0);
+  sqlite3_busy_timeout(stock, 0);
+  EXPECT(sql_exec(db, "BEGIN; SELECT * FROM t") == SQLITE_OK);
+  faulty_fail_by(CALL_OPEN, 1, 1, "-journal", SQLITE_BUSY, ERROR_SHARING_VIOLATION);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 2)") == SQLITE_BUSY);
+  EXPECT(faulty_failed() == 1);
+  EXPECT(sql_exec(stock, "BEGIN IMMEDIATE; ROLLBACK") == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 2); COMMIT") == SQLITE_OK);
+  EXPECT(scenario_rows(db) == 2);
+  sqlite3_close(stock);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 2, 2);
+}
+
+/* Whether a database is ours does not depend on who holds it at the moment. */
+static void what_is_held_at_open_is_not_passed_through(void) {
+  const char *path = scratch_path("held.db");
+  sqlite3 *db = scenario_open_table(path, "");
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  faulty_fail_by(CALL_OPEN, 1, 1, "held.db", SQLITE_BUSY, ERROR_SHARING_VIOLATION);
+  EXPECT(sql_try_open(path, "asyncvfs", &db) == SQLITE_BUSY);
+  EXPECT(faulty_failed() == 1);
+  EXPECT(sql_try_open(path, "asyncvfs", &db) == SQLITE_OK);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 1)") == SQLITE_OK);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+}
+
+/* FAT, exFAT, ReFS, a Dev Drive: the order of deletions and cuts is not known. */
+static void what_is_not_on_ntfs_is_passed_through(void) {
+  const char *path = scratch_path("usb.db");
+  char status[4000] = "";
+  faulty_be_unordered(true);
+  sqlite3 *db = scenario_open(path, "");
+  EXPECT(sql_exec(db, "CREATE TABLE t(a INTEGER PRIMARY KEY, b); INSERT INTO t VALUES(1, 1)") == SQLITE_OK);
+  EXPECT(sql_try_text(db, "PRAGMA asyncvfs_status", status, sizeof status) == SQLITE_OK);
+  EXPECT(strstr(status, "not NTFS") != NULL);
+  scenario_check_stock(path, 1, 1);   /* at once */
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  faulty_be_unordered(false);
+}
+
 static const scenario scenarios[] = {
+    SCENARIO(who_is_refused_keeps_no_os_lock),
+    SCENARIO(what_is_held_at_open_is_not_passed_through),
+    SCENARIO(what_is_not_on_ntfs_is_passed_through),
     SCENARIO(each_failure_is_told_three_ways),
     SCENARIO(writers_are_refused_while_a_failure_lasts),
     SCENARIO(commits_of_an_exclusive_connection_are_refused_while_a_failure_lasts),

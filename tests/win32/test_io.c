@@ -344,6 +344,29 @@ static void a_post_completes_without_io(void) {
 
 /* ---- opening and removing --------------------------------------------------------------- */
 
+static void this_machines_disk_keeps_order(void) {
+  const char *path = scratch_path("ordered.bin");
+  CHECK(!io->exists(path));
+  avfs_file *f = open_new(path);
+  if (f == NULL) return;
+  CHECK_EQ(io->is_ordered(f), 1);
+  CHECK(io->exists(path));
+  io->close(f);
+}
+
+/* Somebody has it open who lets it be deleted: the name stays until that one closes it. */
+static void what_is_being_deleted_exists(void) {
+  const char *path = scratch_path("pending.bin");
+  wchar_t w_path[1024];
+  HANDLE other = CreateFileW(wide(path, w_path, 1024), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL,
+                             OPEN_ALWAYS, 0, NULL);
+  CHECK(DeleteFileW(w_path));
+  /* Since Windows 10 NTFS takes the name away at once. */
+  CHECK(io->exists(path) || !harness_is_wine());
+  CloseHandle(other);
+  CHECK(!io->exists(path));
+}
+
 static void a_missing_file_cannot_be_opened_but_created(void) {
   const char *path = scratch_path("missing.bin");
   avfs_file *f = (avfs_file *)(void *)&f;
@@ -356,6 +379,31 @@ static void a_missing_file_cannot_be_opened_but_created(void) {
   if (f != NULL) io->close(f);
   CHECK_EQ(io->open(path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
   if (f != NULL) io->close(f);
+}
+
+static avfs_windows usual_windows;
+
+/* Windows writes all of it or fails: if it ever does not, that is not taken for all. */
+static BOOL write_half(HANDLE h, const void *p, DWORD bytes, OVERLAPPED *ov) {
+  return usual_windows.write(h, p, bytes / 2, ov);
+}
+
+static void a_short_write_is_a_failure(void) {
+  unsigned char p[1000] = {1};
+  avfs_file *f = open_new(scratch_path("half.bin"));
+  waited w;
+  if (f == NULL) return;
+  usual_windows = avfs_windows_now;
+  avfs_windows_now.write = write_half;
+  for (alone = 1; alone >= 0; alone--) {
+    begin(&w, io->write, f, p, sizeof p, 0);
+    CHECK_EQ(end(&w), SQLITE_FULL);
+    CHECK_EQ(w.op.transferred, 500);
+  }
+  alone = 0;
+  avfs_windows_now = usual_windows;
+  CHECK_EQ(transfer(io->write, f, p, sizeof p, 0, NULL), SQLITE_OK);
+  io->close(f);
 }
 
 /* Another program: how often it refuses, and with what. */
@@ -619,6 +667,9 @@ void suite_io(void) {
   ADD_TEST(suite, a_write_to_a_locked_range_fails_by_done);
   ADD_TEST(suite, the_lock_bytes_are_refused);
   ADD_TEST(suite, a_post_completes_without_io);
+  ADD_TEST(suite, a_short_write_is_a_failure);
+  ADD_TEST(suite, this_machines_disk_keeps_order);
+  ADD_TEST(suite, what_is_being_deleted_exists);
   ADD_TEST(suite, what_a_scanner_holds_for_a_moment_is_opened);
   ADD_TEST(suite, what_will_not_pass_is_not_tried_again);
   ADD_TEST(suite, a_missing_file_cannot_be_opened_but_created);
