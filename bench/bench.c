@@ -7,6 +7,7 @@
  *   oversized  a transaction beyond the memory limit, beside win32: oversized.c
  *   memory     how much the process grows under a long stream: memory.c
  *   backpressure  commits while the queue is at its limit: backpressure.c
+ *   databases  a thousand of them open, in turns: databases.c
  *   flush      what FlushFileBuffers costs here, and no more
  *
  * The table has one index, on a pseudo-random key, and a text of 100 bytes.
@@ -439,9 +440,11 @@ static int reads_mode(const options *o) {
 static void usage(void) {
   fprintf(
       stderr,
-      "bench.exe [--mode latency|sustained|reads|disk|oversized|memory|backpressure|flush]\n"
+      "bench.exe [--mode latency|sustained|reads|disk|oversized|memory|backpressure|\n"
+      "                  databases|flush]\n"
       "          [--commits N] [--rounds N] [--only PART_OF_A_NAME] [--slow-seconds S]\n"
       "          [--pages N] [--mib N] [--seconds S] [--retry-ms N] [--dir FOLDER]\n"
+      "          [--databases N]\n"
       "          [--json FILE] [--mark 0|1]\n");
   exit(2);
 }
@@ -466,7 +469,8 @@ static options parse_options(int argc, char **argv) {
                .slow_seconds = 3,
                .retry_ms = SQLITES_OWN,
                .mib = 64,
-               .seconds = 600};
+               .seconds = 600,
+               .databases = 1000};
   int i;
   GetTempPathA(MAX_PATH, temporary);
   for (i = 1; i < argc; i += 2) {
@@ -490,6 +494,8 @@ static options parse_options(int argc, char **argv) {
       o.mark = (int)number(value, 0, 1);
     } else if (strcmp(argv[i], "--mib") == 0) {
       o.mib = number(value, 2, 4096);
+    } else if (strcmp(argv[i], "--databases") == 0) {
+      o.databases = number(value, 1, 99999);
     } else if (strcmp(argv[i], "--seconds") == 0) {
       o.seconds = number(value, 1, 86400);
     } else if (strcmp(argv[i], "--retry-ms") == 0) {
@@ -523,5 +529,6 @@ int main(int argc, char **argv) {
   if (strcmp(o.mode, "oversized") == 0) return oversized_mode(&o);
   if (strcmp(o.mode, "memory") == 0) return memory_mode(&o);
   if (strcmp(o.mode, "backpressure") == 0) return backpressure_mode(&o);
+  if (strcmp(o.mode, "databases") == 0) return databases_mode(&o);
   usage();
 }

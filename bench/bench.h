@@ -27,12 +27,14 @@ typedef struct options {
   uint32_t retry_ms;   /* disk: of the busy handler; SQLITES_OWN: sqlite3_busy_timeout's */
   uint32_t mib;        /* oversized: of the transaction */
   double seconds;      /* memory: of the stream */
+  uint32_t databases;  /* databases: as many are open */
 } options;
 
 int disk_mode(const options *);
 int oversized_mode(const options *);
 int memory_mode(const options *);
 int backpressure_mode(const options *);
+int databases_mode(const options *);
 
 /* xorshift64; *state is not 0 */
 static inline uint64_t random_next(uint64_t *state) {

@@ -3,7 +3,7 @@
 # it, with BUILD_DIR, BIN_DIR, WINE and WINEPREFIX exported.
 #   latency, sustained   at 0, 2 and 10 ms a flush (0: the disk's own cost)
 #   reads                at 1 s
-#   disk, oversized, memory (10 minutes), backpressure   at 2 ms
+#   disk, oversized, memory (10 minutes), backpressure, databases   at 2 ms
 # The first three without any MODE.
 #   BENCH_ARGS   more options for bench.exe, such as "--rounds 5"
 #   FLUSH_US     other flush costs than these
@@ -38,7 +38,7 @@ for mode in "${modes[@]}"; do
   case "$mode" in
     # Flushes of 1 s hold the engine back, so that the queue can grow long.
     reads) costs=1000000 ;;
-    disk | oversized | memory | backpressure) costs=${FLUSH_US:-2000} ;;
+    disk | oversized | memory | backpressure | databases) costs=${FLUSH_US:-2000} ;;
     *) costs=${FLUSH_US:-0 2000 10000} json=1 ;;
   esac
   for us in $costs; do

@@ -18,7 +18,7 @@ static struct engine {
   avfs_cond changed;             /* some run() returned */
   avfs_counter threads;          /* changed under the lock */
   avfs_counter busy;             /* of them, in run() or done() */
-  avfs_task *tasks AVFS_GUARDED_BY(avfs_engine_role);           /* the open ones */
+  avfs_task *first AVFS_GUARDED_BY(avfs_engine_role);           /* of the waiting ones: the heap */
   uint64_t next_wake_ns AVFS_GUARDED_BY(avfs_engine_role);      /* first of the waits with a limit */
   int waking AVFS_GUARDED_BY(avfs_engine_role);                 /* `wake` is on its way */
   avfs_op wake;
@@ -34,20 +34,67 @@ static void wake_done(avfs_op *op) {
   engine_leave(&engine);
 }
 
-/* The task that is due first and not running; NULL when none waits. */
-static avfs_task *first_due(void) AVFS_REQUIRES(avfs_engine_role) {
-  avfs_task *t, *first = NULL;
-  for (t = engine.tasks; t != NULL; t = t->next) {
-    if (!t->running && t->due_ns != AVFS_NEVER && (first == NULL || t->due_ns < first->due_ns)) {
-      first = t;
-    }
-  }
-  return first;
+/* ---- the heap ---------------------------------------------------------------- */
+
+/* A pairing heap: with thousands of databases each turn of a thread looks for the first task, and
+ * no list of all is walked for it. `next` is the sibling, `previous` the sibling before or, of the
+ * first child, the parent. */
+static avfs_task *meld(avfs_task *a, avfs_task *b) {
+  avfs_task *t;
+  if (a == NULL || b == NULL) return a != NULL ? a : b;
+  if (b->due_ns < a->due_ns) t = a, a = b, b = t;
+  b->previous = a;
+  b->next = a->child;
+  if (b->next != NULL) b->next->previous = b;
+  a->child = b;
+  return a;
 }
+
+/* Without siblings. */
+static avfs_task *single(avfs_task *t) {
+  if (t != NULL) t->next = t->previous = NULL;
+  return t;
+}
+
+/* Of siblings one heap: in pairs from the left, these from the right. */
+static avfs_task *meld_siblings(avfs_task *t) {
+  avfs_task *pairs = NULL, *heap = NULL;
+  while (t != NULL) {
+    avfs_task *a = t, *b = t->next;
+    t = b == NULL ? NULL : b->next;
+    a = meld(single(a), single(b));
+    a->next = pairs;
+    pairs = a;
+  }
+  while (pairs != NULL) {
+    t = pairs->next;
+    heap = meld(heap, single(pairs));
+    pairs = t;
+  }
+  return heap;
+}
+
+/* Makes due_ns the time at which t is due. It waits for that in the heap, unless it runs. */
+static void set_due(avfs_task *t, uint64_t due_ns) AVFS_REQUIRES(avfs_engine_role) {
+  if (t == engine.first) {
+    engine.first = meld_siblings(t->child);
+  } else if (t->previous != NULL) {
+    if (t->previous->child == t) t->previous->child = t->next;
+    else t->previous->next = t->next;
+    if (t->next != NULL) t->next->previous = t->previous;
+    engine.first = meld(engine.first, meld_siblings(t->child));
+  }
+  t->child = NULL;
+  (void)single(t);
+  t->due_ns = due_ns;
+  if (due_ns != AVFS_NEVER && !t->running) engine.first = meld(engine.first, t);
+}
+
+/* ---- turns ------------------------------------------------------------------- */
 
 /* Keeps invariant (2): wakes a thread if the first task is due before any does. */
 static void cover(void) AVFS_REQUIRES(avfs_engine_role) {
-  avfs_task *t = first_due();
+  avfs_task *t = engine.first;
   if (t == NULL || t->due_ns >= engine.next_wake_ns || engine.waking) return;
   engine.waking = 1;
   engine.wake.done = wake_done;
@@ -88,13 +135,14 @@ static void complete(avfs_op *op) {
 
 static void run_task(avfs_task *t) AVFS_REQUIRES(avfs_engine_role) {
   t->running = 1;
-  t->due_ns = AVFS_NEVER;
+  set_due(t, AVFS_NEVER);
   add_threads(begin_work());
   cover();   /* this thread is busy from here on */
   engine_leave(&engine);
   t->run(t);
   engine_enter(&engine);
   t->running = 0;
+  set_due(t, t->due_ns);
   end_work();
   engine_wake(&engine);
 }
@@ -109,7 +157,7 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
     return;
   }
   engine_enter(&engine);
-  t = first_due();
+  t = engine.first;
   if (t != NULL && t->due_ns < engine.next_wake_ns) {
     uint64_t now = engine.io->now_ns();
     uint64_t ms;
@@ -151,16 +199,14 @@ void avfs_task_open(avfs_task *t, void (*run)(avfs_task *t)) {
   t->run = run;
   t->due_ns = AVFS_NEVER;
   t->running = 0;
-  engine_enter(&engine);
-  t->next = engine.tasks;
-  engine.tasks = t;
-  engine_leave(&engine);
+  t->child = NULL;
+  (void)single(t);
 }
 
 void avfs_task_schedule(avfs_task *t, uint64_t due_ns) {
   engine_enter(&engine);
   if (due_ns < t->due_ns) {
-    t->due_ns = due_ns;
+    set_due(t, due_ns);
     cover();   /* a running task is looked at again when its run() returns */
   }
   engine_leave(&engine);
@@ -168,16 +214,14 @@ void avfs_task_schedule(avfs_task *t, uint64_t due_ns) {
 
 void avfs_task_continue(avfs_task *t) {
   engine_enter(&engine);
-  t->due_ns = 0;
+  set_due(t, 0);
   engine_leave(&engine);
 }
 
 void avfs_task_close(avfs_task *t) {
-  avfs_task **at = &engine.tasks;
   engine_enter(&engine);
-  t->due_ns = AVFS_NEVER;
+  set_due(t, AVFS_NEVER);
   while (t->running) engine_wait(&engine, AVFS_FOREVER);
-  while (*at != t) at = &(*at)->next;
-  *at = t->next;
+  set_due(t, AVFS_NEVER);   /* run() may have scheduled it again */
   engine_leave(&engine);
 }

@@ -15,7 +15,9 @@
  *   (1) run() of one task never runs twice at a time.
  *   (2) a task that waits is covered: a thread wakes by itself when the first of
  *       them is due (next_wake_ns), or is awake and will look.
- *   (3) when no task waits, no thread wakes: an idle process uses no CPU.
+ *   (3) a task is in the heap while it waits, and while it does not run; the first that is due
+ *       is its root.
+ *   (4) when no task waits, no thread wakes: an idle process uses no CPU.
  * Locks: engine->lock guards all of it; run() and done() are called without it.
  */
 #ifndef AVFS_SCHEDULER_H
@@ -30,7 +32,7 @@ struct avfs_task {
   void (*run)(avfs_task *t);   /* set by the owner; never waits for another task */
 
   /* guarded by the engine's lock */
-  avfs_task *next;
+  avfs_task *child, *next, *previous;   /* in the heap of those that wait */
   uint64_t due_ns;             /* AVFS_NEVER: idle */
   int running;
 };

@@ -19,15 +19,22 @@
 
 #include "store/one_file.h"
 #include "store/store.h"
+#include "win32/heap.h"
 #include "win32/log.h"
 
-enum { CHAINS = 64 };
+enum { FIRST_CHAINS = 64, FIRST_STORES = 16 };
 
 static struct registry {
   avfs_lock lock;
   avfs_cond changed;   /* a store is gone */
-  avfs_store *stores AVFS_GUARDED_BY(avfs_registry_role);
-  avfs_conn *conns[CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
+  avfs_store **stores AVFS_GUARDED_BY(avfs_registry_role);   /* in the order of their ids... */
+  size_t store_count AVFS_GUARDED_BY(avfs_registry_role);
+  size_t store_room AVFS_GUARDED_BY(avfs_registry_role);     /* ...in as much room */
+  avfs_conn **chains AVFS_GUARDED_BY(avfs_registry_role);    /* by hash of the path: chain_count, a
+                                                     power of two; NULL: few_chains */
+  avfs_conn *few_chains[FIRST_CHAINS] AVFS_GUARDED_BY(avfs_registry_role);
+  size_t chain_count AVFS_GUARDED_BY(avfs_registry_role);
+  size_t conn_count AVFS_GUARDED_BY(avfs_registry_role);
   uint64_t last_id AVFS_GUARDED_BY(avfs_registry_role);
   avfs_loss *losses AVFS_GUARDED_BY(avfs_registry_role);   /* for ever: there are few */
 } registry;
@@ -35,31 +42,68 @@ static struct registry {
 AVFS_LOCK_FUNCTIONS(registry, struct registry, avfs_registry_role)
 AVFS_COND_FUNCTIONS(registry, struct registry, avfs_registry_role)
 
-/* Of the length and the last eight bytes: names differ there, and SQLite asks for a
- * name several times in each transaction. */
+/* SQLite asks for a name several times in each transaction: eight bytes at a time. All of them
+ * count: the names of a thousand databases may differ anywhere. */
 static uint32_t hash_path(const char *path, size_t n) {
-  uint64_t tail = 0;
-  size_t k = n < sizeof tail ? n : sizeof tail;
-  memcpy(&tail, path + n - k, k);
-  return (uint32_t)((tail ^ n) * 0x9e3779b97f4a7c15u >> 32);
+  const uint64_t odd = 0x9e3779b97f4a7c15u;
+  uint64_t h = n * odd, part;
+  for (; n >= sizeof part; path += sizeof part, n -= sizeof part) {
+    memcpy(&part, path, sizeof part);
+    h = (h ^ part) * odd;
+    h ^= h >> 32;
+  }
+  part = 0;
+  memcpy(&part, path, n);
+  h = (h ^ part) * odd;
+  return (uint32_t)(h >> 32);
+}
+
+static avfs_conn **chain_of(uint32_t hash) AVFS_REQUIRES(avfs_registry_role) {
+  return registry.chains == NULL ? &registry.few_chains[hash % FIRST_CHAINS]
+                                 : &registry.chains[hash & (registry.chain_count - 1)];
+}
+
+static void link_conn(avfs_conn *conn) AVFS_REQUIRES(avfs_registry_role) {
+  avfs_conn **chain = chain_of(conn->path_hash);
+  conn->registry_next = *chain;
+  *chain = conn;
+}
+
+/* Twice as many chains; without memory they get longer instead. */
+static void add_chains(void) AVFS_REQUIRES(avfs_registry_role) {
+  size_t was = registry.chains == NULL ? FIRST_CHAINS : registry.chain_count, i;
+  avfs_conn **old = registry.chains == NULL ? registry.few_chains : registry.chains;
+  avfs_conn **more = avfs_alloc_zero(2 * was * sizeof *more), *c, *next;
+  if (more == NULL) return;
+  registry.chains = more;
+  registry.chain_count = 2 * was;
+  for (i = 0; i < was; i++) {
+    for (c = old[i], old[i] = NULL; c != NULL; c = next) {
+      next = c->registry_next;
+      link_conn(c);
+    }
+  }
+  if (old != registry.few_chains) avfs_free(old);
 }
 
 void avfs_registry_add_conn(avfs_conn *conn) {
-  avfs_conn **chain;
   conn->path_hash = hash_path(conn->path, strlen(conn->path));
   registry_enter(&registry);
-  chain = &registry.conns[conn->path_hash % CHAINS];
-  conn->registry_next = *chain;
-  *chain = conn;
+  if (++registry.conn_count > (registry.chains == NULL ? FIRST_CHAINS : registry.chain_count)) add_chains();
+  link_conn(conn);
   registry_leave(&registry);
 }
 
 void avfs_registry_remove_conn(avfs_conn *conn) {
   avfs_conn **at;
   registry_enter(&registry);
-  at = &registry.conns[conn->path_hash % CHAINS];
+  at = chain_of(conn->path_hash);
   while (*at != conn) at = &(*at)->registry_next;
   *at = conn->registry_next;
+  if (--registry.conn_count == 0) {
+    avfs_free(registry.chains);
+    registry.chains = NULL;
+  }
   registry_leave(&registry);
 }
 
@@ -81,11 +125,15 @@ uint64_t avfs_registry_last_id(void) {
 
 static int find(const avfs_identity *id, avfs_store **store_out) AVFS_REQUIRES(avfs_registry_role) {
   for (;;) {
-    avfs_store *s = registry.stores;
+    avfs_store *s = NULL;
     avfs_sameness same = AVFS_OTHER_FILE;
-    while (s != NULL && (same = avfs_same_file(&s->identity, id)) == AVFS_OTHER_FILE) s = s->next;
+    size_t i;
+    for (i = 0; same == AVFS_OTHER_FILE && i < registry.store_count; i++) {
+      s = registry.stores[i];
+      same = avfs_same_file(&s->identity, id);
+    }
     *store_out = NULL;
-    if (s == NULL) return SQLITE_OK;
+    if (same == AVFS_OTHER_FILE) return SQLITE_OK;
     if (!s->leaving) {
       if (same == AVFS_PERHAPS_SAME_FILE) return AVFS_PASS;
       s->conns++;
@@ -105,28 +153,61 @@ int avfs_registry_find(const avfs_identity *id, avfs_store **store_out) {
   return rc;
 }
 
+/* The first store with this id or a later one. */
+static size_t position_of(uint64_t id) AVFS_REQUIRES(avfs_registry_role) {
+  size_t low = 0, high = registry.store_count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (registry.stores[middle]->id < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* SQLITE_OK, or SQLITE_NOMEM. */
+static int insert(avfs_store *s) AVFS_REQUIRES(avfs_registry_role) {
+  size_t at = position_of(s->id);
+  if (registry.store_count == registry.store_room) {
+    size_t room = registry.store_room == 0 ? FIRST_STORES : 2 * registry.store_room;
+    avfs_store **more = avfs_alloc(room * sizeof *more);
+    if (more == NULL) return SQLITE_NOMEM;
+    if (registry.store_count > 0) memcpy(more, registry.stores, registry.store_count * sizeof *more);
+    avfs_free(registry.stores);
+    registry.stores = more;
+    registry.store_room = room;
+  }
+  memmove(&registry.stores[at + 1], &registry.stores[at], (registry.store_count - at) * sizeof s);
+  registry.stores[at] = s;
+  registry.store_count++;
+  return SQLITE_OK;
+}
+
 int avfs_registry_add(avfs_store *s, avfs_store **store_out) {
   int rc;
   registry_enter(&registry);
   rc = find(&s->identity, store_out);
   if (rc == SQLITE_OK && *store_out == NULL) {
-    s->conns = s->refs = 1;
-    s->next = registry.stores;
-    registry.stores = s;
-    *store_out = s;
+    rc = insert(s);
+    if (rc == SQLITE_OK) {
+      s->conns = s->refs = 1;
+      *store_out = s;
+    }
   }
   registry_leave(&registry);
   return rc;
 }
 
 avfs_store *avfs_registry_find_file(const avfs_identity *id) {
-  avfs_store *s;
+  avfs_store *found = NULL;
+  size_t i;
   registry_enter(&registry);
-  s = registry.stores;
-  while (s != NULL && avfs_same_file(&s->identity, id) != AVFS_SAME_FILE) s = s->next;
-  if (s != NULL) s->refs++;
+  for (i = 0; found == NULL && i < registry.store_count; i++) {
+    avfs_store *s = registry.stores[i];
+    if (avfs_same_file(&s->identity, id) == AVFS_SAME_FILE) found = s;
+  }
+  if (found != NULL) found->refs++;
   registry_leave(&registry);
-  return s;
+  return found;
 }
 
 avfs_store *avfs_registry_retain(avfs_store *s) {
@@ -152,10 +233,16 @@ int avfs_registry_leave(avfs_store *s) {
 }
 
 void avfs_registry_remove(avfs_store *s) {
-  avfs_store **at = &registry.stores;
+  size_t at;
   registry_enter(&registry);
-  while (*at != s) at = &(*at)->next;
-  *at = s->next;
+  at = position_of(s->id);
+  registry.store_count--;
+  memmove(&registry.stores[at], &registry.stores[at + 1], (registry.store_count - at) * sizeof s);
+  if (registry.store_count == 0) {
+    avfs_free(registry.stores);
+    registry.stores = NULL;
+    registry.store_room = 0;
+  }
   registry_wake(&registry);
   registry_leave(&registry);
 }
@@ -168,25 +255,19 @@ int avfs_registry_release(avfs_store *s) {
   return last;
 }
 
-avfs_store *avfs_registry_find_id(uint64_t id) {
-  avfs_store *s;
-  registry_enter(&registry);
-  s = registry.stores;
-  while (s != NULL && s->id != id) s = s->next;
-  if (s != NULL) s->refs++;
-  registry_leave(&registry);
-  return s;
-}
+avfs_store *avfs_registry_find_id(uint64_t id) { return avfs_registry_find_after(id - 1, id); }
 
 avfs_store *avfs_registry_find_after(uint64_t id, uint64_t last) {
-  avfs_store *s, *first = NULL;
+  avfs_store *s = NULL;
+  size_t at;
   registry_enter(&registry);
-  for (s = registry.stores; s != NULL; s = s->next) {
-    if (s->id > id && s->id <= last && (first == NULL || s->id < first->id)) first = s;
+  at = position_of(id + 1);
+  if (at < registry.store_count && registry.stores[at]->id <= last) {
+    s = registry.stores[at];
+    s->refs++;
   }
-  if (first != NULL) first->refs++;
   registry_leave(&registry);
-  return first;
+  return s;
 }
 
 void avfs_registry_add_loss(avfs_loss *loss) {
@@ -210,14 +291,13 @@ int avfs_registry_loss(uint64_t id, uint64_t seq) {
 
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg) {
+  uint32_t hash = path == NULL ? 0 : hash_path(path, n);
   int visited = 0;
   registry_enter(&registry);
   if (path == NULL) {
-    avfs_store *s = registry.stores;
-    for (; s != NULL; s = s->next, visited++) visit(s, arg);
+    for (; (size_t)visited < registry.store_count; visited++) visit(registry.stores[visited], arg);
   } else {
-    uint32_t hash = hash_path(path, n);
-    avfs_conn *c = registry.conns[hash % CHAINS];
+    avfs_conn *c = *chain_of(hash);
     for (; c != NULL; c = c->registry_next) {
       if (c->path_hash == hash && strncmp(c->path, path, n) == 0 && c->path[n] == 0) {
         visit(c->store, arg);
@@ -234,7 +314,7 @@ avfs_conn *avfs_registry_find_conn(const char *path, size_t n, int (*is)(avfs_co
   uint32_t hash = hash_path(path, n);
   avfs_conn *c;
   registry_enter(&registry);
-  c = registry.conns[hash % CHAINS];
+  c = *chain_of(hash);
   while (c != NULL && !(c->path_hash == hash && strncmp(c->path, path, n) == 0 && c->path[n] == 0 && is(c))) {
     c = c->registry_next;
   }
@@ -258,9 +338,10 @@ int avfs_registry_has(const char *path) {
 }
 
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg) {
+  size_t i;
   registry_enter(&registry);
-  for (int i = 0; i < CHAINS; i++) {
-    avfs_conn *c = registry.conns[i];
+  for (i = 0; i < (registry.chains == NULL ? FIRST_CHAINS : registry.chain_count); i++) {
+    avfs_conn *c = registry.chains == NULL ? registry.few_chains[i] : registry.chains[i];
     for (; c != NULL; c = c->registry_next) visit(c, arg);
   }
   registry_leave(&registry);
@@ -285,7 +366,7 @@ static uint32_t exit_ms_left(const avfs_io *io, uint64_t deadline_ns) {
  * is on the disk is whole without it. */
 AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms) {
   uint64_t deadline_ns = io->now_ns() + (uint64_t)timeout_ms * 1000000;
-  avfs_store *s;
+  size_t i;
   if (!avfs_lock_try_enter(&registry.lock)) {
     avfs_log_line("asyncvfs: the process ended while a database was opened or closed; what was "
                   "not on disk is lost");
@@ -293,12 +374,14 @@ AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms)
   }
   /* First those with nothing in flight: a device that hangs is to cost only its own databases
    * the time. What is in flight on it is cancelled meanwhile. */
-  for (s = registry.stores; s != NULL; s = s->next) {
+  for (i = 0; i < registry.store_count; i++) {
+    avfs_store *s = registry.stores[i];
     s->exit_state = !avfs_lock_try_enter(&s->lock) ? AVFS_EXIT_OVER
                     : avfs_batch_settle(&s->batch, 0) ? AVFS_EXIT_NOW : AVFS_EXIT_LATER;
     if (s->exit_state == AVFS_EXIT_NOW) avfs_backlog_exit(s, deadline_ns);
   }
-  for (s = registry.stores; s != NULL; s = s->next) {
+  for (i = 0; i < registry.store_count; i++) {
+    avfs_store *s = registry.stores[i];
     int in_flight = s->exit_state == AVFS_EXIT_LATER &&
                     !avfs_batch_settle(&s->batch, exit_ms_left(io, deadline_ns));
     if (s->exit_state == AVFS_EXIT_LATER && !in_flight) avfs_backlog_exit(s, deadline_ns);

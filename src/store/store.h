@@ -137,7 +137,6 @@ struct avfs_store {
   avfs_loss *loss;         /* kept ready, for the registry */
 
   /* guarded by the registry's lock */
-  avfs_store *next;
   int conns;               /* connections: the last one takes the store down */
   int refs;                /* they, and waits in progress: the last one frees its memory */
   int leaving;             /* it is being taken down: who opens the file waits */
@@ -413,7 +412,7 @@ int avfs_registry_loss(uint64_t id, uint64_t seq);
  * down. */
 int avfs_registry_find(const avfs_identity *id, avfs_store **store_out);
 /* Adds a new store with its first connection, unless one that find would tell of has come up
- * meanwhile; *store_out is s, or else as find has it. */
+ * meanwhile; *store_out is s, or else as find has it. SQLITE_NOMEM. */
 int avfs_registry_add(avfs_store *s, avfs_store **store_out);
 /* Takes a reference to the open store of this file, if there is one. */
 avfs_store *avfs_registry_find_file(const avfs_identity *id);

@@ -290,7 +290,7 @@ static const avfs_io turns_io = {
     .now_ns = turns_now_ns,
 };
 
-enum { PLANNED = 12 };
+enum { PLANNED = 40 };
 
 static struct planned {
   avfs_task task;

@@ -321,6 +321,52 @@ static void a_path_is_found_however_it_is_written(void) {
   EXPECT(asyncvfs_flush(path, 0) == SQLITE_NOTFOUND);
 }
 
+/* ---- many databases ------------------------------------------------------------------------- */
+
+enum { MANY = 200 };
+
+static int found_by_path(char paths[MANY][300], sqlite3 **db) {
+  int wrong = 0;
+  for (int i = 0; i < MANY; i++) {
+    wrong += asyncvfs_flush(paths[i], 60000) != (db[i] != NULL ? SQLITE_OK : SQLITE_NOTFOUND);
+  }
+  return wrong;
+}
+
+/* Their names end alike, as tenants' do. */
+static void each_of_many_databases_is_found(void) {
+  static char paths[MANY][300];
+  static sqlite3 *db[MANY];
+  static long long ticket[MANY];
+  char folder[300];
+  int durable = 0;
+  for (int i = 0; i < MANY; i++) {
+    snprintf(paths[i], sizeof paths[i], "%s", scratch_path("x"));
+    snprintf(folder, sizeof folder, "%.*s%04d", (int)(strrchr(paths[i], '\\') + 1 - paths[i]), paths[i], i);
+    EXPECT(CreateDirectoryA(folder, NULL));
+    snprintf(paths[i], sizeof paths[i], "%s\\main.db", folder);
+    db[i] = scenario_open(paths[i], "max_lag_ms=60000");
+    EXPECT(sql_execf(db[i], "CREATE TABLE t(a); INSERT INTO t VALUES(%d)", i) == SQLITE_OK);
+    EXPECT(asyncvfs_ticket(db[i], "main", &ticket[i]) == SQLITE_OK);
+  }
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  for (int i = 0; i < MANY; i++) durable += sql_status(db[i], "durable_commits") == 2;
+  EXPECT(durable == MANY);
+  EXPECT(found_by_path(paths, db) == 0);
+  for (int i = 0; i < MANY; i += 3) {
+    EXPECT(sqlite3_close(db[i]) == SQLITE_OK);
+    db[i] = NULL;
+  }
+  EXPECT(found_by_path(paths, db) == 0);
+  for (int i = 0; i < MANY; i++) {
+    EXPECT(asyncvfs_wait(ticket[i], 0) == SQLITE_OK);
+    if (db[i] == NULL) db[i] = scenario_open(paths[i], "");
+  }
+  EXPECT(found_by_path(paths, db) == 0);
+  EXPECT(asyncvfs_flush(NULL, 60000) == SQLITE_OK);
+  for (int i = MANY; i-- > 0;) EXPECT(sqlite3_close(db[i]) == SQLITE_OK);
+}
+
 /* ---- the suite --------------------------------------------------------------------------- */
 
 static const scenario scenarios[] = {
@@ -338,6 +384,7 @@ static const scenario scenarios[] = {
     SCENARIO(disabled_by_the_environment_of_windows),
     SCENARIO(a_relative_log_stays_where_it_was),
     SCENARIO(a_path_is_found_however_it_is_written),
+    SCENARIO(each_of_many_databases_is_found),
     {NULL, NULL},
 };
 
