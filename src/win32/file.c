@@ -319,6 +319,12 @@ static void file_write(avfs_op *op) {
   op_started(op, &s, avfs_windows_now.write(op->file->handle, op->data, op->bytes, s.ov));
 }
 
+/* Wine reads and writes a file within the call of the thread that asks. With that thread the
+ * operation is gone, and its OVERLAPPED says for ever that it is pending. */
+static int is_wine(void) {
+  return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+}
+
 /* Windows says in the OVERLAPPED whether it is done with it. The port would not do: a packet
  * may have gone with the thread that took it, and an operation that ends within the call of a
  * thread that is gone makes none. */
@@ -326,7 +332,7 @@ static int file_settle(avfs_op *op, uint32_t timeout_ms) {
   enum { SLICE_MS = 10 };
   OVERLAPPED *ov = &((avfs_overlapped *)op->os)->ov;
   uint64_t now = avfs_clock_now_ns(), until = now + (uint64_t)timeout_ms * 1000000;
-  if (HasOverlappedIoCompleted(ov)) return 1;
+  if (HasOverlappedIoCompleted(ov) || is_wine()) return 1;
   CancelIoEx(op->file->handle, ov);
   while (!HasOverlappedIoCompleted(ov) && now < until) {
     uint64_t left_ms = (until - now + 999999) / 1000000;
