@@ -632,6 +632,43 @@ static void any_call_may_fail_once(void) { fail_each_call(1, 1); }
 static void any_call_may_fail_once_in_segments(void) { fail_each_call(1, 3); }
 static void any_call_may_fail_for_a_while(void) { fail_each_call(12, 1); }
 
+/* ---- the order of the pages ------------------------------------------------------------- */
+
+static uint64_t written_to;
+static int begun;
+
+/* What NTFS does with a write behind the valid data length: it extends the file, and fills what
+ * lies between with zeros. */
+static void watch_for_holes(const fake_call *c) {
+  if (c->kind != FAKE_WRITE || c->file != judge.db) return;
+  if (c->offset > written_to) FAIL("a write at %llu leaves a hole behind %llu",
+                                   (unsigned long long)c->offset, (unsigned long long)written_to);
+  if (c->offset + c->bytes > written_to) written_to = c->offset + c->bytes;
+  begun++;
+}
+
+static void a_database_grows_without_holes(void) {
+  enum { PAGES = 2000 };
+  fake_bytes before = {NULL, 0}, after = {NULL, 0};
+  fake_bytes_resize(&before, 10 * 1024);
+  fake_bytes_resize(&after, PAGES * 1024);
+  memset(after.p, 1, after.n);
+  rig *r = rig_open(1024, &before);
+  avfs_page_table t;
+  pages_between(&t, &before, &after, 1024, 0, 1);
+  avfs_batch_input input = {.pages = &t, .file_bytes = after.n};
+  written_to = before.n;
+  begun = 0;
+  fake.watch = watch_for_holes;
+  CHECK_EQ(run_to_the_end(r, &input), 0);
+  CHECK_EQ(written_to, after.n);
+  CHECK(begun > 4);
+  pages_free(&t, 1024);
+  rig_close(r);
+  fake_bytes_free(&before);
+  fake_bytes_free(&after);
+}
+
 /* ---- the thread that ran it is gone ------------------------------------------------------- */
 
 static jmp_buf gone;
@@ -931,6 +968,7 @@ void suite_batch(void) {
   ADD_TEST(suite, a_cut_that_was_not_flushed_is_flushed_later);
   ADD_TEST(suite, a_journal_that_stays_long_is_not_used);
   ADD_TEST(suite, a_database_that_stays_long_is_known_to);
+  ADD_TEST(suite, a_database_grows_without_holes);
   ADD_TEST(suite, a_super_journals_name_ends_the_journal);
   ADD_TEST(suite, any_call_may_fail_once);
   ADD_TEST(suite, any_call_may_fail_once_in_segments);
