@@ -17,6 +17,7 @@
   SUITE(large_transaction) \
   SLOW(large_2gib)     \
   SUITE(journal_overflow) \
+  SUITE(mmap)          \
   SUITE(leaks)         \
   SUITE(loading)       \
   SUITE(durability)    \

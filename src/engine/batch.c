@@ -163,6 +163,7 @@ static int state_open(avfs_batch *b) {
     b->disk_bytes = b->before_bytes;
     b->before_pages = (uint32_t)((b->before_bytes + b->page_bytes - 1) / b->page_bytes);
     b->segment_at = 0;
+    b->owes_cut = 0;
   }
   if (rc == SQLITE_OK && b->input.more && b->journaled == NULL) {
     b->journaled = avfs_alloc_zero((b->before_pages / 32 + 1) * sizeof *b->journaled);
@@ -395,7 +396,7 @@ static void forget_transaction(avfs_batch *b) {
  * Then what is behind the end stays on the disk, and who lets the database grow again is to know
  * of it (content.c, write_gap). */
 static int cut_database(avfs_batch *b, uint64_t bytes) {
-  int rc = b->io->resize(b->db, bytes);
+  int rc = b->shorten != NULL ? b->shorten(b, bytes) : b->io->resize(b->db, bytes);
   if (rc == SQLITE_OK) rc = b->io->size(b->db, &bytes);
   if (rc == SQLITE_OK) b->disk_bytes = bytes;
   return rc;
@@ -403,7 +404,15 @@ static int cut_database(avfs_batch *b, uint64_t bytes) {
 
 static int state_cut(avfs_batch *b) {
   uint64_t bytes = wanted_length(b);
-  return b->disk_bytes <= bytes ? SQLITE_OK : cut_database(b, bytes);
+  int rc = SQLITE_OK;
+  if (b->disk_bytes > bytes) rc = cut_database(b, bytes);
+  if (rc == SQLITE_OK) b->owes_cut = b->disk_bytes > bytes;
+  return rc;
+}
+
+int avfs_batch_cut(avfs_batch *b) {
+  assert(b->state == AVFS_BATCH_IDLE && !b->valid);
+  return state_cut(b);
 }
 
 /* ---- the machine --------------------------------------------------------- */
@@ -596,6 +605,9 @@ int avfs_batch_undo(avfs_batch *b) {
   if (rc == SQLITE_OK) rc = flush(b, b->journal);
   avfs_free(buffer);
   if (rc != SQLITE_OK) return rc;
+  b->owes_cut = b->disk_bytes > b->before_bytes;
+  b->input.file_bytes = b->before_bytes;   /* for avfs_batch_cut */
+  b->input.chunk_bytes = 0;
   b->state = AVFS_BATCH_IDLE;
   forget_transaction(b);
   release_set(b);

@@ -25,7 +25,7 @@
  *   VOID_FLUSH       flush                             else a later foreign writer
  *                                                      would be rolled back by it
  *   CUT              file shortened, if it shrank      database = after; a file longer
- *     |                                                than its header says is legal
+ *     |              (later, if it is mapped)          than its header says is legal
  *   IDLE, durable
  *
  *   A state that fails is reported and entered again by avfs_batch_start; a flush
@@ -84,6 +84,8 @@ typedef struct avfs_batch {
   avfs_file *db;
   const char *journal_path;               /* UTF-8, absolute */
   void (*resume)(struct avfs_batch *b);   /* asks for avfs_batch_run, from done(), with lock */
+  int (*shorten)(struct avfs_batch *b, uint64_t bytes);   /* as io->resize of db, or leaves it longer
+                                             for now (SQLITE_OK); NULL: io->resize */
   void *owner;
   uint64_t nonces;           /* seed of the nonces: random, so that no two batches of any
                                 process have the same */
@@ -93,6 +95,7 @@ typedef struct avfs_batch {
   uint32_t os_error;
   avfs_batch_counters counters;
   uint64_t disk_bytes;       /* length of the file now */
+  int owes_cut;              /* something was in the way of CUT: the file is longer than wanted */
 
   /* private */
   avfs_batch_state state;
@@ -152,6 +155,8 @@ int avfs_batch_is_open(const avfs_batch *b);
  * When it fails the batch is as before, and it can be called again.
  * Waits for the disk; not on a thread of the pool. */
 int avfs_batch_undo(avfs_batch *b);
+/* Shortens the file of an idle batch that owes it. */
+int avfs_batch_cut(avfs_batch *b);
 /* Deletes the journal file, which is void: nothing is left beside the database. */
 int avfs_batch_remove_journal(avfs_batch *b);
 /* Closes what is open and leaves the journal as it is on the medium. */

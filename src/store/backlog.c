@@ -324,6 +324,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
   memset(&s->changed, 0, sizeof s->changed);   /* nobody waits any more */
   memset(&s->durable, 0, sizeof s->durable);
   s->closing = AVFS_CLOSING_EXIT;
+  s->view_busy = 0;
   s->batch.resume = ignore_resume;
   if (s->run != AVFS_RUN_NONE) {
     if (s->batch.input.more) return;   /* not committed: the journal takes it back */

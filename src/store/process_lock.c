@@ -333,12 +333,18 @@ static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 void avfs_store_relax(avfs_store *s) {
   while (!s->os_busy) {
     int to = level_needed(s);
-    int rc;
+    int rc, cuts;
     sqlite3_file *file = s->os_file->file;
     if (to >= AVFS_LOCK_RESERVED || s->os_level <= to) return;
     s->os_busy = 1;
     s->os_lock_calls++;
+    cuts = s->os_level == AVFS_LOCK_EXCLUSIVE && s->ours && s->batch.owes_cut;
     avfs_store_leave(s);
+    /* The last moment to. What cannot be cut now either is legal, and a later batch's. */
+    if (cuts && avfs_batch_cut(&s->batch) != SQLITE_OK) {
+      avfs_report(SQLITE_IOERR_TRUNCATE, "asyncvfs: %s stays longer than its content (%u)", s->path,
+                  s->io->os_error());
+    }
     /* Before the lock: a journal that we still had open would be in the way of
      * another process's commit, which deletes its own of the same name. */
     rc = avfs_batch_remove_journal(&s->batch);
@@ -350,6 +356,7 @@ void avfs_store_relax(avfs_store *s) {
     if (rc != SQLITE_OK) avfs_report(rc, "asyncvfs: cannot unlock %s", s->path);
     if (to == AVFS_LOCK_NONE) avfs_batch_trim(&s->batch);
     avfs_store_enter(s);
+    if (cuts) s->disk_bytes = s->batch.disk_bytes;
     s->os_level = to;
     s->os_busy = 0;
     if (to == AVFS_LOCK_NONE) {
@@ -497,6 +504,7 @@ int avfs_store_lock(avfs_conn *c, int level) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
   if (c->parked) return SQLITE_BUSY;   /* as SQLite does to a stale snapshot that would write */
+  c->fetch_end = 0;   /* the tables have changed, or will */
   avfs_store_enter(s);
   if (c->locker.level < level) {
     if (c->locker.level == AVFS_LOCK_NONE) rc = lock_shared(s, c);
@@ -533,6 +541,7 @@ int avfs_store_unlock(avfs_conn *c, int level) {
   avfs_store_enter(s);
   /* With SHARED it would not come to wait_for_turn() next, but to RESERVED again. */
   if (c->refused && level == AVFS_LOCK_NONE) avfs_counter_set(&c->spared_thread, avfs_thread_id());
+  avfs_store_leave_view(c);   /* also at SHARED: the file may be about to be cut */
   if (c->await_seq != 0) {
     rc = await_disk(s, c, level, reads_on);
   } else {

@@ -28,6 +28,9 @@ enum {
 /* The batch asks to go on: from its done(), so this thread looks at tasks next. */
 static void resume(avfs_batch *b) { avfs_task_continue(&((avfs_store *)b->owner)->task); }
 
+/* Of the batch: the views of the file are to be out of the way. */
+static int shorten(avfs_batch *b, uint64_t bytes) { return avfs_store_shorten(b->owner, bytes); }
+
 /* Closes its files and frees what is in it. Who still waits looks at the numbers of its
  * commits alone. */
 static void close_store(avfs_store *s) {
@@ -43,6 +46,7 @@ static void close_store(avfs_store *s) {
   avfs_virtual_journal_free(&s->journal);
   avfs_batch_abandon(&s->batch);
   avfs_batch_trim(&s->batch);
+  avfs_store_unmap(s);
   avfs_parent_file_close(s->os_file);
   if (s->db != NULL) s->io->close(s->db);
   avfs_free(s->super);
@@ -98,6 +102,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->batch.db = db;
   s->batch.journal_path = s->journal_path;
   s->batch.resume = resume;
+  s->batch.shorten = shorten;
   s->batch.owner = s;
   sqlite3_randomness(sizeof s->batch.nonces, &s->batch.nonces);
   s->batch.pump.io = io;

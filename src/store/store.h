@@ -58,6 +58,7 @@
 typedef struct avfs_store avfs_store;
 typedef struct avfs_conn avfs_conn;
 typedef struct avfs_loss avfs_loss;
+typedef struct avfs_view avfs_view;
 
 /* Not an SQLite code: this database is not ours to handle (a WAL database, an
  * encrypted one): the connection is to use its parent file directly. */
@@ -75,6 +76,10 @@ struct avfs_conn {
   avfs_counter passed_level;  /* AVFS_LOCK_x that parent holds while it is passed through; changed
                                  by its own thread, read by any */
   avfs_durability durability; /* where its commits are when COMMIT returns, and where they wait */
+  uint64_t mmap_limit;        /* SQLITE_FCNTL_MMAP_SIZE: as many bytes of the file may be mapped */
+  avfs_view *view;            /* of the file, which it uses; NULL: none. Its own thread's, as are... */
+  uint32_t fetched;           /* ...pages of it that SQLite has... */
+  uint64_t fetch_end;         /* ...and up to where it has more without a look at the tables */
   uint64_t await_seq;         /* its commit that xUnlock is to wait for; 0: none */
   int parked;                 /* xUnlock(SHARED) left it at NONE; only xUnlock(NONE) may follow */
   uint64_t commits_under_lock;   /* since its last unlock */
@@ -171,6 +176,12 @@ struct avfs_store {
   const char *unmanageable AVFS_GUARDED_BY(avfs_store_role);   /* why it is passed through, whatever is
                                                   in it; static text, NULL: it is not */
   uint32_t chunk_bytes AVFS_GUARDED_BY(avfs_store_role);  /* SQLITE_FCNTL_CHUNK_SIZE; 0: none */
+
+  /* guarded by lock: memory-mapped reads (view.c) */
+  avfs_view *views AVFS_GUARDED_BY(avfs_store_role);      /* of the file, the newest first */
+  int view_busy AVFS_GUARDED_BY(avfs_store_role);         /* somebody makes one, or cuts the file */
+  uint64_t unmappable_bytes AVFS_GUARDED_BY(avfs_store_role);   /* a file as long as this could not be
+                                                  mapped; 0: it could, or none was tried */
 
   /* guarded by lock: the commits */
   uint64_t commit_seq AVFS_GUARDED_BY(avfs_store_role);     /* newest commit in memory */
@@ -297,6 +308,20 @@ int avfs_store_writes_nothing_new(avfs_conn *conn);
 int avfs_header_is_ours(const unsigned char *header, uint64_t size);
 /* The page size that a header names; 0 when it is none. */
 uint32_t avfs_header_page_bytes(const unsigned char *header);
+
+/* ---- view.c -------------------------------------------------------------- */
+
+/* xFetch: n bytes at offset as the disk has them, until avfs_store_unfetch; NULL: they are not to
+ * be had so. */
+void *avfs_store_fetch(avfs_conn *conn, uint64_t offset, uint32_t n);
+/* xUnfetch of p; 0: it is not from avfs_store_fetch. */
+int avfs_store_unfetch(avfs_conn *conn, const void *p);
+/* The connection uses no view any more, unless it has pages of it. */
+void avfs_store_leave_view(avfs_conn *conn) AVFS_REQUIRES(avfs_store_role);
+/* Unmaps what nobody uses. */
+void avfs_store_unmap(avfs_store *s) AVFS_EXCLUDES(avfs_store_role);
+/* Cuts the file, unless a view of it that is in use is in the way: avfs_io.size tells. */
+int avfs_store_shorten(avfs_store *s, uint64_t bytes) AVFS_EXCLUDES(avfs_store_role);
 
 /* ---- transaction.c ------------------------------------------------------- */
 

@@ -328,6 +328,11 @@ static void leave_hot(avfs_store *s, int rc) {
 int avfs_transaction_discard(avfs_conn *c) {
   avfs_store *s = c->store;
   int rc = SQLITE_OK;
+  if (s->through != AVFS_THROUGH_NOT) {   /* the file may be about to be cut */
+    avfs_store_enter(s);
+    avfs_store_leave_view(c);
+    avfs_store_leave(s);
+  }
   if (super_is_gone(s)) {
     int handed_over;
     rc = avfs_transaction_commit(c, &handed_over);

@@ -16,6 +16,9 @@ int avfs_main_close(sqlite3_file *f) {
   int rc;
   if (m->conn.store != NULL) {
     if (m->mode == AVFS_MODE_MANAGED) avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
+    avfs_store_enter(m->conn.store);
+    avfs_store_leave_view(&m->conn);
+    avfs_store_leave(m->conn.store);
     avfs_registry_remove_conn(&m->conn);
     avfs_store_close(m->conn.store);
     m->conn.store = NULL;
@@ -149,8 +152,20 @@ static int main_shm_unmap(sqlite3_file *f, int delete_it) {
   return SQLITE_OK;
 }
 
+static int main_fetch(sqlite3_file *f, sqlite3_int64 offset, int n, void **pp) {
+  *pp = avfs_store_fetch(conn_of(f), (uint64_t)offset, (uint32_t)n);
+  return SQLITE_OK;
+}
+
+/* p NULL: another process has changed the file, which it cannot have cut below a view. */
+static int main_unfetch(sqlite3_file *f, sqlite3_int64 offset, void *p) {
+  (void)offset;
+  if (p != NULL) (void)avfs_store_unfetch(conn_of(f), p);
+  return SQLITE_OK;
+}
+
 const sqlite3_io_methods avfs_main_methods = {
-    .iVersion = 2,
+    .iVersion = 3,
     .xClose = avfs_main_close,
     .xRead = main_read,
     .xWrite = main_write,
@@ -167,4 +182,6 @@ const sqlite3_io_methods avfs_main_methods = {
     .xShmLock = main_shm_lock,
     .xShmBarrier = main_shm_barrier,
     .xShmUnmap = main_shm_unmap,
+    .xFetch = main_fetch,
+    .xUnfetch = main_unfetch,
 };

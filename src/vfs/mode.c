@@ -17,6 +17,7 @@
  *   OS lock         the store's file                     conn.parent, at conn.passed_level
  *   journal         in memory, the store's               the parent's file
  *   characteristics what write-through keeps             the parent's
+ *   views           the store's                          the parent's
  *   file controls   are kept by conn.parent in both modes
  *
  * The journal asks for the mode at each call (journal_file.c). SQLite may hold its handle over a
@@ -67,8 +68,12 @@ void avfs_main_file_end(avfs_main_file *m) {
 }
 
 void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level) {
+  sqlite3_file *parent = m->conn.parent->file;
   if (mode == AVFS_MODE_MANAGED && m->journal != NULL) avfs_journal_file_forget(m->journal);
   if (mode != m->mode) avfs_registry_count_passed(mode == AVFS_MODE_PASSED ? 1 : -1);
+  /* A view that one side has mapped would keep the other from cutting the file. */
+  if (mode == AVFS_MODE_PASSED) avfs_store_unmap(m->conn.store);
+  else if (parent->pMethods->iVersion >= 3) (void)parent->pMethods->xUnfetch(parent, 0, NULL);
   avfs_counter_set(&m->conn.passed_level, passed_level);
   set_mode(m, mode, reason);
 }

@@ -98,8 +98,21 @@ static int passed_shm_unmap(sqlite3_file *f, int delete_it) {
   return parent_of(f)->pMethods->xShmUnmap(parent_of(f), delete_it);
 }
 
+static int passed_fetch(sqlite3_file *f, sqlite3_int64 offset, int n, void **pp) {
+  sqlite3_file *parent = parent_of(f);
+  *pp = NULL;
+  return parent->pMethods->iVersion >= 3 ? parent->pMethods->xFetch(parent, offset, n, pp) : SQLITE_OK;
+}
+
+/* It may be of the time when the file was managed. */
+static int passed_unfetch(sqlite3_file *f, sqlite3_int64 offset, void *p) {
+  sqlite3_file *parent = parent_of(f);
+  if (p != NULL && avfs_store_unfetch(&((avfs_main_file *)f)->conn, p)) return SQLITE_OK;
+  return parent->pMethods->iVersion >= 3 ? parent->pMethods->xUnfetch(parent, offset, p) : SQLITE_OK;
+}
+
 const sqlite3_io_methods avfs_passed_methods = {
-    .iVersion = 2,
+    .iVersion = 3,
     .xClose = avfs_main_close,
     .xRead = passed_read,
     .xWrite = passed_write,
@@ -116,4 +129,6 @@ const sqlite3_io_methods avfs_passed_methods = {
     .xShmLock = passed_shm_lock,
     .xShmBarrier = passed_shm_barrier,
     .xShmUnmap = passed_shm_unmap,
+    .xFetch = passed_fetch,
+    .xUnfetch = passed_unfetch,
 };

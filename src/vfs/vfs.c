@@ -229,6 +229,8 @@ static void note_psow(avfs_main_file *m, const int *psow) {
 }
 
 int avfs_common_control(avfs_main_file *m, int op, void *arg) {
+  sqlite3_int64 limit = -1;
+  int rc;
   switch (op) {
     case SQLITE_FCNTL_PRAGMA:
       return avfs_pragma(m, arg);
@@ -245,6 +247,12 @@ int avfs_common_control(avfs_main_file *m, int op, void *arg) {
     case SQLITE_FCNTL_POWERSAFE_OVERWRITE:
       note_psow(m, arg);
       return SQLITE_NOTFOUND;   /* and the parent's */
+    case SQLITE_FCNTL_MMAP_SIZE:   /* the parent has the limits, and answers */
+      rc = avfs_parent_file_control(m->conn.parent, op, arg);
+      if (rc != SQLITE_OK || avfs_parent_file_control(m->conn.parent, op, &limit) != SQLITE_OK) limit = 0;
+      m->conn.mmap_limit = limit > 0 ? (uint64_t)limit : 0;
+      m->conn.fetch_end = 0;
+      return rc;
     case SQLITE_FCNTL_CHUNK_SIZE:
       if (m->conn.store != NULL) avfs_store_set_chunk(m->conn.store, *(int *)arg);
       return SQLITE_NOTFOUND;

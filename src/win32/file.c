@@ -367,6 +367,28 @@ static int file_resize(avfs_file *f, uint64_t bytes) {
   return avfs_code_of_win32(GetLastError(), SQLITE_IOERR_TRUNCATE);
 }
 
+static int file_map(avfs_file *f, uint64_t most, void **view_out, uint64_t *bytes_out) {
+  HANDLE mapping = NULL;
+  void *view = NULL;
+  uint64_t bytes = 0;
+  DWORD error;
+  int rc = file_size(f, &bytes);
+  *view_out = NULL;
+  if (rc != SQLITE_OK) return rc;
+  if (bytes > most) bytes = most;
+  *bytes_out = bytes;
+  if (bytes == 0 || bytes > SIZE_MAX) return SQLITE_IOERR_MMAP;   /* CreateFileMapping refuses the former */
+  mapping = CreateFileMappingW(f->handle, NULL, PAGE_READONLY, (DWORD)(bytes >> 32), (DWORD)bytes, NULL);
+  if (mapping != NULL) view = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, (SIZE_T)bytes);
+  error = GetLastError();
+  if (mapping != NULL) CloseHandle(mapping);   /* the view keeps it */
+  SetLastError(error);
+  *view_out = view;
+  return view != NULL ? SQLITE_OK : SQLITE_IOERR_MMAP;
+}
+
+static void file_unmap(void *view) { UnmapViewOfFile(view); }
+
 static void post_now(avfs_op *op) { avfs_port_post(op, SQLITE_OK, 0); }
 
 static uint32_t last_error(void) { return GetLastError(); }
@@ -388,6 +410,8 @@ const avfs_io avfs_io_win32 = {
     .flush = file_flush,
     .size = file_size,
     .resize = file_resize,
+    .map = file_map,
+    .unmap = file_unmap,
     .post = post_now,
     .ready = avfs_port_ready,
     .wait = avfs_port_wait,

@@ -105,6 +105,10 @@ struct avfs_io {
   /* Growing leaves zeros. A file that shrinks while a view of it is mapped
    * keeps its length, which counts as success (as in os_win.c, winTruncate). */
   int (*resize)(avfs_file *f, uint64_t bytes);
+  /* Makes the file's first bytes, as many as there are and at most `most`, readable in memory,
+   * where every write to the file is seen at once. SQLITE_IOERR_MMAP: it cannot be. */
+  int (*map)(avfs_file *f, uint64_t most, void **view_out, uint64_t *bytes_out);
+  void (*unmap)(void *view);
 
   /* Completes op without any I/O. */
   void (*post)(avfs_op *op);

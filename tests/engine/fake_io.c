@@ -221,6 +221,16 @@ static int fake_is_local(avfs_file *f) {
   return 1;
 }
 
+static int fake_map(avfs_file *f, uint64_t most, void **view_out, uint64_t *bytes_out) {
+  (void)f;
+  (void)most;
+  *view_out = NULL;
+  *bytes_out = 0;
+  return SQLITE_IOERR_MMAP;
+}
+
+static void fake_unmap(void *view) { (void)view; }
+
 static int fake_others(avfs_file *f) {
   (void)f;
   return -1;
@@ -373,6 +383,8 @@ const avfs_io fake_io = {
     .flush = fake_flush,
     .size = fake_size,
     .resize = fake_resize,
+    .map = fake_map,
+    .unmap = fake_unmap,
     .now_ns = fake_now_ns,
     .os_error = fake_os_error,
 };

@@ -93,6 +93,7 @@ static void connect(worker *w) {
   snprintf(uri, sizeof uri, "ATTACH '%s' AS b", path);
   while (run(w, uri) != SQLITE_OK && failures == 0) continue;   /* SQLite reads the schema */
   if (below(w, 3) == 0) run(w, "PRAGMA cache_size=8; PRAGMA b.cache_size=8");
+  if (below(w, 2) == 0) run(w, "PRAGMA mmap_size=16777216; PRAGMA b.mmap_size=16777216");
 }
 
 static void move_money(worker *w, const char *from, const char *to, int rolled_back) {

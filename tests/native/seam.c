@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -347,6 +348,40 @@ static int io_is_local(avfs_file *f) {
   return 1;
 }
 
+/* munmap wants the length again. */
+static struct {
+  pthread_mutex_t mutex;
+  void *at[256];
+  size_t bytes[256];
+} views = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static int io_map(avfs_file *f, uint64_t most, void **view_out, uint64_t *bytes_out) {
+  struct stat st;
+  void *p = MAP_FAILED;
+  int i = 0;
+  *view_out = NULL;
+  if (fstat(f->fd, &st) != 0) return failed(SQLITE_IOERR_FSTAT);
+  *bytes_out = (uint64_t)st.st_size < most ? (uint64_t)st.st_size : most;
+  if (*bytes_out > 0) p = mmap(NULL, *bytes_out, PROT_READ, MAP_SHARED, f->fd, 0);
+  if (p == MAP_FAILED) return failed(SQLITE_IOERR_MMAP);
+  must(pthread_mutex_lock(&views.mutex));
+  while (views.at[i] != NULL) i++;
+  views.at[i] = p;
+  views.bytes[i] = *bytes_out;
+  must(pthread_mutex_unlock(&views.mutex));
+  *view_out = p;
+  return SQLITE_OK;
+}
+
+static void io_unmap(void *view) {
+  int i = 0;
+  must(pthread_mutex_lock(&views.mutex));
+  while (views.at[i] != view) i++;
+  views.at[i] = NULL;
+  must(munmap(view, views.bytes[i]));
+  must(pthread_mutex_unlock(&views.mutex));
+}
+
 static int io_others(avfs_file *f) {
   (void)f;
   return -1;
@@ -433,6 +468,8 @@ const avfs_io native_io = {
     .flush = io_flush,
     .size = io_size,
     .resize = io_resize,
+    .map = io_map,
+    .unmap = io_unmap,
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,

@@ -61,8 +61,8 @@ static void open_database(committer *c, int page_size) {
   }
   sqlite3_busy_timeout(c->db, below(2) ? 200 : 0);
   snprintf(sql, sizeof sql, "PRAGMA page_size=%d; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=%s; "
-           "PRAGMA asyncvfs_max_lag_ms=%u; PRAGMA asyncvfs_durability=%s",
-           page_size, modes[below(5)], max_lag_ms, c->disk ? "disk" : "memory");
+           "PRAGMA asyncvfs_max_lag_ms=%u; PRAGMA asyncvfs_durability=%s; PRAGMA mmap_size=%d",
+           page_size, modes[below(5)], max_lag_ms, c->disk ? "disk" : "memory", below(2) ? 1 << 26 : 0);
   exec_until_done(c, sql);
 }
 

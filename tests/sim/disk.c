@@ -187,8 +187,58 @@ uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t off
   return bytes;
 }
 
+/* ---- views --------------------------------------------------------------------------- */
+
+static struct view {
+  const sim_file *file;
+  unsigned char *data;
+  uint64_t bytes;
+} views[32];
+static int view_count;
+uint64_t sim_cuts_refused;
+
+void *sim_disk_map(const sim_file *f, uint64_t most, uint64_t *bytes_out) {
+  struct view *v = &views[view_count];
+  if (view_count == 32) sim_fail("too many views");
+  v->file = f;
+  v->bytes = *bytes_out = f->live.size < most ? f->live.size : most;
+  if (v->bytes == 0) return NULL;
+  v->data = must(malloc(v->bytes));
+  memcpy(v->data, f->live.data, v->bytes);
+  view_count++;
+  return v->data;
+}
+
+void sim_disk_unmap(const void *view) {
+  int i = 0;
+  while (i < view_count && views[i].data != view) i++;
+  if (i == view_count) sim_fail("a view is unmapped that is none");
+  memset(views[i].data, 0xdd, views[i].bytes);   /* who reads it still shall fall */
+  free(views[i].data);
+  views[i] = views[--view_count];
+}
+
+int sim_disk_views(void) { return view_count; }
+
+int sim_disk_is_mapped(const sim_file *f, uint64_t size) {
+  int i, mapped = 0;
+  for (i = 0; i < view_count; i++) mapped |= views[i].file == f && views[i].bytes > size;
+  return mapped;
+}
+
+static void show_in_views(const sim_file *f, const void *data, uint64_t bytes, uint64_t offset) {
+  int i;
+  for (i = 0; i < view_count; i++) {
+    uint64_t n = bytes;
+    if (views[i].file != f || offset >= views[i].bytes) continue;
+    if (views[i].bytes - offset < n) n = views[i].bytes - offset;
+    memcpy(views[i].data + offset, data, n);
+  }
+}
+
 void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset) {
   sim_change *c;
+  show_in_views(f, data, bytes, offset);
   if (d->uncut) {
     put(&f->live, data, bytes, offset);
     return;
@@ -206,6 +256,10 @@ void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, 
 
 void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size) {
   sim_change *c;
+  if (sim_disk_is_mapped(f, size)) {
+    sim_cuts_refused++;
+    return;
+  }
   if (d->uncut) {
     set_size(&f->live, size);
     return;

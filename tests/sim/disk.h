@@ -132,6 +132,15 @@ int sim_disk_is_settled(const sim_disk *d);
 uint32_t sim_file_read(const sim_file *f, void *to, uint32_t bytes, uint64_t offset);
 void sim_disk_write(sim_disk *d, sim_file *f, const void *data, uint32_t bytes, uint64_t offset);
 void sim_disk_resize(sim_disk *d, sim_file *f, uint64_t size);
+/* A view of the first bytes, at most `most`, which shows every write at once. As long as there is
+ * one the file is not cut below it: sim_disk_resize does nothing then. */
+void *sim_disk_map(const sim_file *f, uint64_t most, uint64_t *bytes_out);
+void sim_disk_unmap(const void *view);
+/* 1 when a view is in the way of a cut to `size`. */
+int sim_disk_is_mapped(const sim_file *f, uint64_t size);
+int sim_disk_views(void);
+/* How many cuts did not take place for one. */
+extern uint64_t sim_cuts_refused;
 /* Makes durable what came up to `order`: sim_flush_begin says which that is. */
 uint64_t sim_flush_begin(const sim_disk *d);
 void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order);

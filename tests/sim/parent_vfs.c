@@ -21,6 +21,7 @@ typedef struct parent_file {
   sim_file *file;
   int temporary;          /* file belongs to this handle alone */
   int level;
+  sqlite3_int64 mmap_limit;
   int reads, has_pending, has_reserved, has_exclusive;   /* what it has locked */
   int maps;               /* it uses the file's shared memory... */
   int shm_shared, shm_exclusive;   /* ...of which it has these locks: a bit each */
@@ -212,6 +213,12 @@ static int file_control(sqlite3_file *p, int op, void *arg) {
   parent_file *f = (parent_file *)p;
   if (op == SQLITE_FCNTL_LOCKSTATE) {
     *(int *)arg = f->level;
+    return SQLITE_OK;
+  }
+  if (op == SQLITE_FCNTL_MMAP_SIZE) {   /* it answers, and maps nothing */
+    sqlite3_int64 limit = *(sqlite3_int64 *)arg;
+    *(sqlite3_int64 *)arg = f->mmap_limit;
+    if (limit >= 0) f->mmap_limit = limit;
     return SQLITE_OK;
   }
   return SQLITE_NOTFOUND;

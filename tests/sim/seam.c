@@ -534,9 +534,24 @@ static int io_resize(avfs_file *f, uint64_t bytes) {
   no_lock_held("resize");
   sim_switch_point();
   if (fails("resize", f)) return sim_chance(&sim_fate, 500000) ? SQLITE_FULL : SQLITE_IOERR_TRUNCATE;
+  if (sim_disk_is_mapped(f->file, bytes)) sim_fail("%s is cut below a view of it", f->file->name);
   sim_disk_resize(f->disk, f->file, bytes);
   sim_switch_point();
   return SQLITE_OK;
+}
+
+static int io_map(avfs_file *f, uint64_t most, void **view_out, uint64_t *bytes_out) {
+  no_lock_held("map");
+  sim_switch_point();
+  *view_out = fails("map", f) ? NULL : sim_disk_map(f->file, most, bytes_out);
+  sim_switch_point();
+  return *view_out != NULL ? SQLITE_OK : SQLITE_IOERR_MMAP;
+}
+
+static void io_unmap(void *view) {
+  no_lock_held("unmap");
+  sim_disk_unmap(view);
+  sim_switch_point();
 }
 
 static uint64_t io_now(void) { return sim_now_ns; }
@@ -560,6 +575,8 @@ const avfs_io sim_io = {
     .flush = io_flush,
     .size = io_size,
     .resize = io_resize,
+    .map = io_map,
+    .unmap = io_unmap,
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,
@@ -576,6 +593,7 @@ void sim_seam_start(void) { sim_describe_in_flight = describe; }
 
 void sim_seam_end(void) {
   if (open_files > 0) sim_fail("%u files are still open through the seam", open_files);
+  if (sim_disk_views() > 0) sim_fail("%d views are still mapped", sim_disk_views());
   if (sim_heap_blocks > 0) {
     sim_fail("%llu blocks of memory were not freed", (unsigned long long)sim_heap_blocks);
   }

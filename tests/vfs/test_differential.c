@@ -382,7 +382,7 @@ static void join_journal_mode(program *p, int c) {
 }
 
 static void step_pragma(program *p, int c) {
-  switch (below(p, 8)) {
+  switch (below(p, 9)) {
   case 0:
   case 1: step_journal_mode(p, c); break;
   case 2: both(p, c, "PRAGMA synchronous=%s", PICK(p, "OFF", "NORMAL", "FULL", "EXTRA")); break;
@@ -392,6 +392,7 @@ static void step_pragma(program *p, int c) {
   case 4: both(p, c, "PRAGMA cache_spill=%d", below(p, 4)); break;
   case 5: both(p, c, "PRAGMA incremental_vacuum(%d)", below(p, 20)); break;
   case 6: both(p, c, "PRAGMA journal_size_limit=%d", one_in(p, 2) ? -1 : below(p, 5000)); break;
+  case 7: both(p, c, "PRAGMA mmap_size=%d", one_in(p, 4) ? below(p, 100000) : 1 << 28); break;
   default: both(p, c, "PRAGMA secure_delete=%s", PICK(p, "ON", "OFF", "FAST")); break;
   }
 }
@@ -587,6 +588,9 @@ static void begin_program(program *p, unsigned features, const char *theme, uint
   /* Else the comparison would be win32 with itself. */
   if (sql_vfs_is_asyncvfs()) CHECK(sql_is_ours(p->sides[1].db[0]));
   if (features & CACHE_SPILLS && one_in(p, 2)) both(p, 0, "PRAGMA cache_size=5");
+  for (int c = 0; c < p->connections; c++) {
+    if (one_in(p, 3)) both(p, c, "PRAGMA mmap_size=%d", 1 << 28);
+  }
   for (int c = 0; c < p->connections; c++) join_journal_mode(p, c);
 }
 
