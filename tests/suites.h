@@ -48,6 +48,7 @@
 /* ROLE(name): int role_name(int argc, char **argv), see harness_spawn. */
 #define ROLES  \
   ROLE(scheduler_turns) \
+  ROLE(scheduler_hasty) \
   ROLE(names) \
   ROLE(long_paths) \
   ROLE(faults) \
@@ -69,6 +70,7 @@
   ROLE(register) \
   ROLE(disk_commits) \
   ROLE(end_without_closing) \
+  ROLE(callbacks_and_end) \
   ROLE(unregister) \
   ROLE(shutdown_again) \
   ROLE(open_in_recovery) \

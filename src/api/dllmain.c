@@ -58,8 +58,10 @@ extern const PIMAGE_TLS_CALLBACK avfs_tls_callback;
 __declspec(allocate(".CRT$XLF"))
 #  ifdef _M_IX86
 #   pragma comment(linker, "/INCLUDE:__tls_used")
+#   pragma comment(linker, "/INCLUDE:_avfs_tls_callback")   /* nothing refers to it: /GL drops it */
 #  else
 #   pragma comment(linker, "/INCLUDE:_tls_used")
+#   pragma comment(linker, "/INCLUDE:avfs_tls_callback")
 #  endif
 # else
 __attribute__((section(".CRT$XLF"), used))

@@ -10,7 +10,8 @@
  *        called, which frees it.
  * Lock:  notifier->lock, a leaf: add() may be called under the store's, which is what
  *        makes the order of notices the order of commits.
- * The thread is started by the first who will want to be called back, and stays.
+ * Thread: it starts when a notice is expected, or comes; and ends when it has had none for
+ *        some seconds and none is expected, so that it keeps no process from its end.
  */
 #ifndef AVFS_NOTIFIER_H
 #define AVFS_NOTIFIER_H
@@ -19,10 +20,14 @@ typedef struct avfs_notice avfs_notice;
 struct avfs_notice {
   void (*deliver)(avfs_notice *n);
   avfs_notice *next;
+  int expected;   /* set by the owner: avfs_notifier_expect was called for it */
 };
 
-/* SQLITE_OK, or SQLITE_NOMEM when there is no thread to be had. */
-int avfs_notifier_start(void);
+/* A notice will be added: its thread is there, and stays until then. SQLITE_NOMEM when there is
+ * none to be had. */
+int avfs_notifier_expect(void);
+/* It will not, after all. */
+void avfs_notifier_unexpect(void);
 void avfs_notifier_add(avfs_notice *n);
 
 #endif

@@ -9,7 +9,10 @@
 
 /* A flush occupies its thread, and so does an operation that is alone. When no thread would be
  * left there is another one: a device that hangs stops its own databases. */
-enum { FIRST_THREADS = 4 };
+enum {
+  FIRST_THREADS = 4,
+  IDLE_MS = 3000   /* a thread that had nothing to do for so long ends, when nothing can come */
+};
 
 static struct engine {
   const avfs_io *io;             /* set before the first thread starts */
@@ -17,6 +20,10 @@ static struct engine {
   avfs_lock lock;
   avfs_cond changed;             /* some run() returned */
   avfs_counter threads;          /* changed under the lock */
+  avfs_counter starved;          /* there is none, and none could be had: who waits asks again */
+  int has_pool AVFS_GUARDED_BY(avfs_engine_role);               /* threads start when needed */
+  int holds AVFS_GUARDED_BY(avfs_engine_role);
+  int in_flight AVFS_GUARDED_BY(avfs_engine_role);              /* tasks that completions will continue */
   avfs_counter busy;             /* of them, in run() or done() */
   avfs_task *first AVFS_GUARDED_BY(avfs_engine_role);           /* of the waiting ones: the heap */
   uint64_t next_wake_ns AVFS_GUARDED_BY(avfs_engine_role);      /* first of the waits with a limit */
@@ -92,18 +99,28 @@ static void set_due(avfs_task *t, uint64_t due_ns) AVFS_REQUIRES(avfs_engine_rol
 
 /* ---- turns ------------------------------------------------------------------- */
 
-/* Keeps invariant (2): wakes a thread if the first task is due before any does. */
-static void cover(void) AVFS_REQUIRES(avfs_engine_role) {
-  avfs_task *t = engine.first;
-  if (t == NULL || t->due_ns >= engine.next_wake_ns || engine.waking) return;
-  engine.waking = 1;
-  engine.wake.done = wake_done;
-  engine.io->post(&engine.wake);
+/* Nothing can come but what somebody schedules. */
+static int is_quiet(void) AVFS_REQUIRES(avfs_engine_role) {
+  return engine.first == NULL && engine.in_flight == 0 && engine.holds == 0 && !engine.waking &&
+         avfs_counter_get(&engine.busy) == 0;
+}
+
+/* 1: the calling thread of the pool, which was idle for long, is none any more. */
+static int end_thread(void) {
+  int ends;
+  engine_enter(&engine);
+  ends = is_quiet();
+  if (ends) {
+    engine.io->leave();
+    avfs_counter_add(&engine.threads, -1);
+  }
+  engine_leave(&engine);
+  return ends;
 }
 
 static void thread_main(void *arg) {
   (void)arg;
-  for (;;) avfs_engine_turn(AVFS_FOREVER);
+  while (avfs_engine_turn(IDLE_MS) || !end_thread()) continue;
 }
 
 /* Without memory for one it goes on with those that there are. */
@@ -111,6 +128,28 @@ static void add_threads(int wanted) AVFS_REQUIRES(avfs_engine_role) {
   while (avfs_counter_get(&engine.threads) < wanted && avfs_thread_start(thread_main, NULL)) {
     avfs_counter_add(&engine.threads, 1);
   }
+}
+
+/* Has a thread, if there was a pool once. */
+static int have_thread(void) AVFS_REQUIRES(avfs_engine_role) {
+  if (!engine.has_pool || avfs_counter_get(&engine.threads) > 0) return 1;
+  add_threads(1);
+  avfs_counter_set(&engine.starved, avfs_counter_get(&engine.threads) == 0);
+  return avfs_counter_get(&engine.threads) > 0;
+}
+
+/* Keeps invariant (2): wakes a thread if the first task is due before any does. One that has
+ * just been started looks by itself. */
+static void cover(void) AVFS_REQUIRES(avfs_engine_role) {
+  avfs_task *t = engine.first;
+  if (t == NULL || t->due_ns >= engine.next_wake_ns || engine.waking) return;
+  if (engine.has_pool && avfs_counter_get(&engine.threads) == 0) {
+    (void)have_thread();
+    return;
+  }
+  engine.waking = 1;
+  engine.wake.done = wake_done;
+  engine.io->post(&engine.wake);
 }
 
 /* This thread will be busy. Returns how many threads there should be, 0: as many as there are.
@@ -135,6 +174,8 @@ static void complete(avfs_op *op) {
 
 static void run_task(avfs_task *t) AVFS_REQUIRES(avfs_engine_role) {
   t->running = 1;
+  engine.in_flight -= t->in_flight;
+  t->in_flight = 0;
   set_due(t, AVFS_NEVER);
   add_threads(begin_work());
   cover();   /* this thread is busy from here on */
@@ -142,19 +183,20 @@ static void run_task(avfs_task *t) AVFS_REQUIRES(avfs_engine_role) {
   t->run(t);
   engine_enter(&engine);
   t->running = 0;
+  engine.in_flight += t->in_flight;
   set_due(t, t->due_ns);
   end_work();
   engine_wake(&engine);
 }
 
-void avfs_engine_turn(uint32_t max_wait_ms) {
+int avfs_engine_turn(uint32_t max_wait_ms) {
   uint32_t wait_ms = max_wait_ms;
   uint64_t my_wake_ns = AVFS_NEVER;
   avfs_task *t;
   avfs_op *op = engine.io->ready();
   if (op != NULL) {
     complete(op);
-    return;
+    return 1;
   }
   engine_enter(&engine);
   t = engine.first;
@@ -164,7 +206,7 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
     if (t->due_ns <= now) {
       run_task(t);
       engine_leave(&engine);
-      return;
+      return 1;
     }
     ms = (t->due_ns - now + 999999) / 1000000;
     if (ms < wait_ms) wait_ms = (uint32_t)ms;
@@ -179,6 +221,7 @@ void avfs_engine_turn(uint32_t max_wait_ms) {
     engine_leave(&engine);
   }
   if (op != NULL) complete(op);
+  return op != NULL || my_wake_ns != AVFS_NEVER;
 }
 
 int avfs_engine_start(const avfs_io *io) {
@@ -190,25 +233,46 @@ int avfs_engine_start(const avfs_io *io) {
     if (rc == SQLITE_OK) add_threads(FIRST_THREADS);
     /* One is enough to go on. */
     if (rc == SQLITE_OK && avfs_counter_get(&engine.threads) == 0) rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK) {
+      engine.has_pool = 1;
+      avfs_counter_set(&engine.starved, 0);
+    }
   }
   engine_leave(&engine);
   return rc;
 }
 
+int avfs_engine_hold(void) {
+  int rc = SQLITE_NOMEM;
+  engine_enter(&engine);
+  if (have_thread()) {
+    engine.holds++;
+    rc = SQLITE_OK;
+  }
+  engine_leave(&engine);
+  return rc;
+}
+
+void avfs_engine_release(void) {
+  engine_enter(&engine);
+  engine.holds--;
+  engine_leave(&engine);
+}
+
+int avfs_engine_is_starved(void) { return avfs_counter_get(&engine.starved) != 0; }
+
 void avfs_task_open(avfs_task *t, void (*run)(avfs_task *t)) {
   t->run = run;
   t->due_ns = AVFS_NEVER;
-  t->running = 0;
+  t->running = t->in_flight = 0;
   t->child = NULL;
   (void)single(t);
 }
 
 void avfs_task_schedule(avfs_task *t, uint64_t due_ns) {
   engine_enter(&engine);
-  if (due_ns < t->due_ns) {
-    set_due(t, due_ns);
-    cover();   /* a running task is looked at again when its run() returns */
-  }
+  if (due_ns < t->due_ns) set_due(t, due_ns);
+  cover();   /* a running task is looked at again when its run() returns */
   engine_leave(&engine);
 }
 
@@ -223,5 +287,6 @@ void avfs_task_close(avfs_task *t) {
   set_due(t, AVFS_NEVER);
   while (t->running) engine_wait(&engine, AVFS_FOREVER);
   set_due(t, AVFS_NEVER);   /* run() may have scheduled it again */
+  engine.in_flight -= t->in_flight;
   engine_leave(&engine);
 }

@@ -48,6 +48,7 @@ enum {
   GATHER_MOST_MS = 10,      /* the threads of a batch come again in less */
   BACKOFF_FIRST_MS = 10,
   BACKOFF_MOST_MS = 1000,
+  STARVED_MS = 100,         /* who waits for the pool asks again for its thread */
   PATIENCE = 4,             /* failures in a row before a waiter is told... */
   LASTING = 8,              /* ...and before a writer is refused though there is room: 1.3 s */
   POOL_BYTES = 16 << 20     /* pages kept for the next transactions */
@@ -108,7 +109,9 @@ static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_r
  * at most: max_lag_ms after the first, at the end of the gathering, when all have come. */
 static uint64_t call_task(avfs_store *s, uint64_t due) AVFS_REQUIRES(avfs_store_role) {
   /* While a batch runs the task looks again at its end. */
-  if (s->run != AVFS_RUN_NONE || due >= s->task_due_ns) return AVFS_NEVER;
+  if (s->run != AVFS_RUN_NONE || due >= s->task_due_ns) {
+    return avfs_engine_is_starved() ? due : AVFS_NEVER;   /* nobody looks: that asks for a thread */
+  }
   s->task_due_ns = due;
   s->kicks++;
   return due;
@@ -297,6 +300,7 @@ void avfs_backlog_task(avfs_task *t) {
   s->task_due_ns = AVFS_NEVER;
   due = look(s);
   s->task_due_ns = due;
+  t->in_flight = s->run == AVFS_RUN_ACTIVE;
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
@@ -399,6 +403,9 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
       if (call_busy_handler(s, c)) calls++;
       else if (calls > 0) return SQLITE_BUSY;
       else has_handler = 0;   /* there is none: full_timeout_ms alone counts */
+    } else if (avfs_engine_is_starved()) {
+      want(s, s->commit_seq);
+      avfs_store_wait(s, STARVED_MS);
     } else {
       avfs_store_wait(s, ms_left(now, until));
     }
@@ -463,6 +470,10 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
     if (rc != SQLITE_OK) {
       if (seq > s->draining_seq) s->waiting--;
       break;
+    }
+    if (avfs_engine_is_starved()) {
+      want(s, seq);
+      if (wait_ms > STARVED_MS) wait_ms = STARVED_MS;
     }
     avfs_cond_wait(&s->durable, &s->lock, wait_ms);
   }

@@ -28,11 +28,15 @@ static void deliver(avfs_notice *base) {
 
 int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, void *arg) {
   durable_notice *n;
-  int rc = avfs_notifier_start();
+  int rc = avfs_notifier_expect();
   if (rc != SQLITE_OK) return rc;
   n = avfs_alloc_zero(sizeof *n);
-  if (n == NULL) return SQLITE_NOMEM;
+  if (n == NULL) {
+    avfs_notifier_unexpect();
+    return SQLITE_NOMEM;
+  }
   n->base.deliver = deliver;
+  n->base.expected = 1;
   n->callback = callback;
   n->arg = arg;
   if (s == NULL) {
@@ -48,7 +52,10 @@ int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, vo
     avfs_durable_notices_due(s);
   }
   avfs_store_leave(s);
-  if (rc != SQLITE_OK) avfs_free(n);
+  if (rc != SQLITE_OK) {
+    avfs_free(n);
+    avfs_notifier_unexpect();
+  }
   return rc;
 }
 

@@ -87,8 +87,10 @@ static int is_awaited(uint64_t generation) AVFS_REQUIRES(avfs_report_role) {
 
 int avfs_report_to(asyncvfs_error_callback callback, void *arg) {
   uint64_t generation;
-  int rc = callback == NULL ? SQLITE_OK : avfs_notifier_start();
-  if (rc != SQLITE_OK) return rc;
+  if (callback != NULL) {   /* is a thread to be had? */
+    if (avfs_notifier_expect() != SQLITE_OK) return SQLITE_NOMEM;
+    avfs_notifier_unexpect();
+  }
   report_enter(&report);
   report.callback = callback;
   report.arg = arg;
@@ -174,6 +176,7 @@ void avfs_report_error(asyncvfs_error e) {
   n = avfs_alloc(sizeof *n + message_bytes + path_bytes);
   if (n == NULL) return;
   n->base.deliver = deliver;
+  n->base.expected = 0;
   n->error = e;
   n->error.message = memcpy(n->text, message, message_bytes);
   n->error.path = memcpy(n->text + message_bytes, e.path, path_bytes);

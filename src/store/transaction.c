@@ -93,7 +93,8 @@ static void move_to_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 int avfs_transaction_spill(avfs_conn *c, int wait, char **super) {
   avfs_store *s = c->store;
   avfs_batch_input input = {.pages = &s->draining, .more = 1};
-  int rc = SQLITE_OK;
+  int rc = avfs_engine_hold();   /* nobody asks for a thread while this waits for the segment */
+  if (rc != SQLITE_OK) return SQLITE_IOERR_NOMEM;
   avfs_store_enter(s);
   if (s->through == AVFS_THROUGH_NOT) {
     rc = avfs_backlog_wait_durable(s, s->commit_seq, AVFS_FOREVER);
@@ -125,6 +126,7 @@ int avfs_transaction_spill(avfs_conn *c, int wait, char **super) {
 done:
   s->segment_told = s->segment_rc != SQLITE_OK;
   avfs_store_leave(s);
+  avfs_engine_release();
   return rc;
 }
 
@@ -308,7 +310,11 @@ static int undo_through(avfs_store *s) {
   avfs_store_enter(s);
   (void)wait_segment(s);
   avfs_store_leave(s);
-  rc = avfs_batch_undo(&s->batch);
+  rc = avfs_engine_hold();   /* its operations come back by the pool, and by no task */
+  if (rc == SQLITE_OK) {
+    rc = avfs_batch_undo(&s->batch);
+    avfs_engine_release();
+  }
   if (rc == SQLITE_OK) forget_through(s);
   return rc;
 }

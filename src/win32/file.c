@@ -415,6 +415,7 @@ const avfs_io avfs_io_win32 = {
     .post = post_now,
     .ready = avfs_port_ready,
     .wait = avfs_port_wait,
+    .leave = avfs_port_leave,
     .settle = file_settle,
     .now_ns = avfs_clock_now_ns,
     .os_error = last_error,

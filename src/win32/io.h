@@ -118,6 +118,8 @@ struct avfs_io {
    * passed without one; a thread that waits has emptied ready before. */
   avfs_op *(*ready)(void);
   avfs_op *(*wait)(uint32_t timeout_ms);
+  /* A thread that has waited will not do so again: it ends. Nothing is in flight. */
+  void (*leave)(void);
   /* At the end of the process, by the one thread that is left. What the others had started
    * is in flight still: an operation outlives its thread where its handle is bound to a port.
    * Cancels op if it is in flight, and waits until it is over, at most for timeout_ms; its done

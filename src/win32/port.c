@@ -31,7 +31,7 @@ static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
 static HANDLE port;   /* written once, by avfs_port_start */
 static avfs_lock list_lock;
 static avfs_op *ready_first, **ready_end = &ready_first;
-static DWORD pool[AVFS_MOST_THREADS];   /* threads that have waited here */
+static DWORD pool[AVFS_MOST_THREADS];   /* threads that wait here again; then zeros */
 static int exiting;
 
 int avfs_port_start(void) {
@@ -154,6 +154,20 @@ static void join_pool(void) {
   avfs_lock_enter(&list_lock);
   while (i < AVFS_MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
   if (i < AVFS_MOST_THREADS) pool[i] = thread;
+  avfs_lock_leave(&list_lock);
+}
+
+void avfs_port_leave(void) {
+  DWORD thread = GetCurrentThreadId();
+  int i, last = 0;
+  avfs_lock_enter(&list_lock);
+  while (last < AVFS_MOST_THREADS && pool[last] != 0) last++;
+  for (i = 0; i < last; i++) {
+    if (pool[i] != thread) continue;
+    pool[i] = pool[last - 1];
+    pool[last - 1] = 0;
+    break;
+  }
   avfs_lock_leave(&list_lock);
 }
 

@@ -21,6 +21,7 @@ int avfs_port_in_pool(void);
 int avfs_port_is_exiting(void);
 avfs_op *avfs_port_ready(void);
 avfs_op *avfs_port_wait(uint32_t timeout_ms);
+void avfs_port_leave(void);
 /* At the exit of the process: the caller is its only thread, and the pool is no more. A lock
  * that a thread took with it is free again, and what that thread had listed is forgotten.
  * Waits until the pool's threads have left the kernel, where one that is ended finishes its

@@ -91,8 +91,10 @@ int avfs_thread_start(void (*run)(void *arg), void *arg) {
 uint32_t avfs_thread_id(void) { return GetCurrentThreadId(); }
 
 int64_t avfs_counter_get(avfs_counter *c) {
-#ifdef _WIN64
-  return c->value;
+#if defined(_WIN64) && (defined(__GNUC__) || defined(__clang__))
+  return __atomic_load_n(&c->value, __ATOMIC_ACQUIRE);
+#elif defined(_WIN64)
+  return ReadAcquire64(&c->value);   /* a plain read on x64, not on ARM64 */
 #else
   return InterlockedCompareExchange64(&c->value, 0, 0);
 #endif

@@ -87,7 +87,7 @@ int avfs_cond_wait(avfs_cond *c, avfs_lock *l, uint32_t timeout_ms);
 /* With the condition variable's lock held. */
 void avfs_cond_wake_all(avfs_cond *c);
 
-/* Starts a thread that lives as long as the process. Returns 0 on failure. */
+/* Starts a thread, which ends when run() returns. Returns 0 on failure. */
 int avfs_thread_start(void (*run)(void *arg), void *arg);
 /* Tells the calling thread from all others that live; never 0. */
 uint32_t avfs_thread_id(void);

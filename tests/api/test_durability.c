@@ -351,18 +351,24 @@ int role_end_without_closing(int argc, char **argv) {
   for (i = 0; i < atoi(argv[1]); i++) {
     if (sql_exec(db, "INSERT INTO t(b) VALUES(randomblob(300))") != SQLITE_OK) return 1;
   }
-  if (strcmp(argv[2], "in_transaction") == 0 &&
+  if (strstr(argv[2], "in_transaction") != NULL &&
       sql_exec(db, "BEGIN; INSERT INTO t(b) VALUES('not committed')") != SQLITE_OK) {
     return 1;
   }
   if (strcmp(argv[2], "ExitProcess") == 0) ExitProcess(0);
+  if (strstr(argv[2], "closed") != NULL && sqlite3_close(db) != SQLITE_OK) return 1;
+  if (strstr(argv[2], "thread") != NULL) {
+    fflush(stdout);
+    ExitThread(0);   /* the process ends with its last thread */
+  }
   return 0;
 }
 
 static void program_that_ends_without_closing_loses_nothing(void) {
-  static const char *const how[] = {"return", "ExitProcess", "in_transaction"};
+  static const char *const how[] = {"return", "ExitProcess", "in_transaction", "thread",
+                                    "thread_closed", "thread_in_transaction"};
   int i;
-  for (i = 0; i < 15; i++) {
+  for (i = 0; i < 18; i++) {
     char n[20];
     int commits = 1 + (int)rng_below(6000), status = -1;
     const char *path = scratch_path("app.db");
@@ -371,7 +377,7 @@ static void program_that_ends_without_closing_loses_nothing(void) {
     sql_must(db, SQL_CREATE_T);
     sql_close(db);
     snprintf(n, sizeof n, "%d", commits);
-    child = harness_spawn("end_without_closing", path, n, how[i % 3], (char *)NULL);
+    child = harness_spawn("end_without_closing", path, n, how[i % 6], (char *)NULL);
     if (child == NULL) return;
     CHECK(harness_child_wait(child, LINE_MS, &status));
     CHECK_EQ(status, 0);
@@ -379,10 +385,47 @@ static void program_that_ends_without_closing_loses_nothing(void) {
     CHECK(!sql_journal_is_hot(path));
     db = sql_open(path, SQL_STOCK_VFS);
     if (db == NULL) return;
-    sql_check_integrity(db, how[i % 3]);
+    sql_check_integrity(db, how[i % 6]);
     CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), commits);
     sql_close(db);
   }
+}
+
+static void ASYNCVFS_CALL on_error(void *arg, const asyncvfs_error *error) {
+  (void)arg;
+  (void)error;
+}
+
+static void ASYNCVFS_CALL on_durable(void *arg, long long ticket, int rc) {
+  (void)ticket;
+  if (rc == SQLITE_OK) harness_print("%s\n", (const char *)arg);
+}
+
+/* argv: a database. Its threads of callbacks, and of the pool, outlive the program's own. */
+int role_callbacks_and_end(int argc, char **argv) {
+  sqlite3 *db = NULL;
+  if (argc != 1 || sql_try_open(argv[0], sql_vfs(), &db) != SQLITE_OK) return 1;
+  if (asyncvfs_on_error(on_error, NULL) != SQLITE_OK) return 1;
+  if (sql_exec(db, "PRAGMA asyncvfs_max_lag_ms=500; INSERT INTO t(b) VALUES(1)") != SQLITE_OK) return 1;
+  if (asyncvfs_on_durable(db, "main", on_durable, (void *)"durable") != SQLITE_OK) return 1;
+  ExitThread(0);
+}
+
+static void callbacks_come_and_let_the_process_end(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  harness_child *child;
+  char line[100] = "";
+  int status = -1;
+  if (db == NULL) return;
+  sql_close(db);
+  child = harness_spawn("callbacks_and_end", path, (char *)NULL);
+  if (child == NULL) return;
+  CHECK(harness_child_read_line(child, line, sizeof line, LINE_MS));
+  CHECK_STR_EQ(line, "durable");
+  CHECK(harness_child_wait(child, LINE_MS, &status));
+  CHECK_EQ(status, 0);
+  harness_child_free(child);
 }
 
 static void program_that_ends_without_time_says_what_is_lost(void) {
@@ -455,7 +498,8 @@ void suite_durability(void) {
    * handler wants a %gs that is not set yet), and then calls no DllMain. */
   if (sizeof(void *) == 8 || !harness_is_wine()) {
     ADD_TEST(suite, program_that_ends_without_closing_loses_nothing);
-    ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
+    ADD_TEST(suite, callbacks_come_and_let_the_process_end);
+  ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
   }
   ADD_TEST(suite, settings_refuse_what_is_out_of_range);
 }

@@ -17,7 +17,13 @@
 
 static int set_up(void) {
   (void)sql_vfs();
-  return avfs_engine_start(&avfs_io_win32);
+  int rc = avfs_engine_start(&avfs_io_win32);
+  return rc == SQLITE_OK ? avfs_engine_hold() : rc;   /* operations come without a task */
+}
+
+static int tear_down(void) {
+  avfs_engine_release();
+  return 0;
 }
 
 /* ---- a task that counts -------------------------------------------------------- */
@@ -259,6 +265,78 @@ static void a_completion_continues_its_task(void) {
   for (int n = 0; n < 300; n++) CHECK_EQ(p[n].done, 1);
 }
 
+/* ---- a pool that is idle at once --------------------------------------------------------- */
+
+/* Its waits are over when they begin, so a thread ends whenever it finds nothing to do, and
+ * another one has to start for what is scheduled next: thousands of times. */
+static struct {
+  SRWLOCK lock;
+  avfs_op *posted;   /* there is one at most, the engine's own */
+  volatile LONG ended;
+} hasty = {.lock = SRWLOCK_INIT};
+
+static int hasty_start(void) { return SQLITE_OK; }
+static avfs_op *hasty_ready(void) { return NULL; }
+static void hasty_leave(void) { InterlockedIncrement(&hasty.ended); }
+
+static void hasty_post(avfs_op *op) {
+  AcquireSRWLockExclusive(&hasty.lock);
+  hasty.posted = op;
+  ReleaseSRWLockExclusive(&hasty.lock);
+}
+
+static avfs_op *hasty_wait(uint32_t timeout_ms) {
+  avfs_op *op;
+  (void)timeout_ms;
+  AcquireSRWLockExclusive(&hasty.lock);
+  op = hasty.posted;
+  hasty.posted = NULL;
+  ReleaseSRWLockExclusive(&hasty.lock);
+  return op;
+}
+
+static uint64_t hasty_now_ns(void) { return avfs_io_win32.now_ns(); }
+
+static const avfs_io hasty_io = {
+    .start = hasty_start, .post = hasty_post, .ready = hasty_ready, .wait = hasty_wait,
+    .leave = hasty_leave, .now_ns = hasty_now_ns,
+};
+
+enum { HASTY_THREADS = 3, HASTY_ROUNDS = 1500 };
+
+static DWORD WINAPI schedule_and_wait(void *arg) {
+  counter *c = arg;
+  for (LONG n = 1; n <= HASTY_ROUNDS; n++) {
+    avfs_task_schedule(&c->task, n % 3 == 0 ? hasty_now_ns() + 20000 : 0);
+    wait_for_runs(c, n);
+  }
+  return 0;
+}
+
+int role_scheduler_hasty(int argc, char **argv) {
+  static counter c[HASTY_THREADS];
+  HANDLE thread[HASTY_THREADS];
+  (void)argc;
+  (void)argv;
+  if (sql_vfs() == NULL || avfs_engine_start(&hasty_io) != SQLITE_OK) return 10;
+  for (int i = 0; i < HASTY_THREADS; i++) {
+    counter_open(&c[i]);
+    thread[i] = CreateThread(NULL, 0, schedule_and_wait, &c[i], 0, NULL);
+  }
+  WaitForMultipleObjects(HASTY_THREADS, thread, TRUE, INFINITE);
+  for (int i = 0; i < HASTY_THREADS; i++) {
+    if (c[i].overlaps > 0 || c[i].runs != HASTY_ROUNDS) return 11;
+  }
+  harness_print("%ld threads have ended\n", hasty.ended);
+  if (hasty.ended < 10) return 12;
+  if (avfs_engine_hold() != SQLITE_OK) return 13;
+  avfs_engine_release();
+  for (int i = 0; i < HASTY_THREADS; i++) avfs_task_close(&c[i].task);
+  ExitThread(0);   /* and all end, or this process does not */
+}
+
+static void idle_threads_end_and_start_again(void) { harness_run_role("scheduler_hasty", NULL); }
+
 /* ---- turn by turn -------------------------------------------------------------------------- */
 
 enum { MS = 1000000 };
@@ -351,8 +429,9 @@ static void tasks_run_in_the_order_of_their_dates_and_on_time(void) {
 }
 
 void suite_scheduler(void) {
-  CU_pSuite suite = CU_add_suite("scheduler", set_up, NULL);
+  CU_pSuite suite = CU_add_suite("scheduler", set_up, tear_down);
   ADD_TEST(suite, tasks_run_in_the_order_of_their_dates_and_on_time);
+  ADD_TEST(suite, idle_threads_end_and_start_again);
   ADD_TEST(suite, a_scheduled_task_runs);
   ADD_TEST(suite, a_task_that_schedules_itself_runs_again);
   ADD_TEST(suite, no_task_runs_before_its_time);

@@ -427,6 +427,8 @@ static avfs_op *io_wait(uint32_t timeout_ms) {
   return op;
 }
 
+static void io_leave(void) { is_pool_thread = 0; }
+
 static int io_flush(avfs_file *f) {
   if (native_flush_us > 0) usleep(chance(native_flush_us));
   return fdatasync(f->fd) == 0 ? SQLITE_OK : failed(SQLITE_IOERR_FSYNC);
@@ -473,6 +475,7 @@ const avfs_io native_io = {
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,
+    .leave = io_leave,
     .now_ns = io_now,
     .os_error = io_error,
 };

@@ -452,6 +452,8 @@ static avfs_op *io_ready(void) {
   return op;
 }
 
+static void io_leave(void) { pool &= ~(1u << sim_thread_number()); }
+
 static int never(void *arg) {
   (void)arg;
   return 0;
@@ -580,6 +582,7 @@ const avfs_io sim_io = {
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,
+    .leave = io_leave,
     .settle = io_settle,
     .now_ns = io_now,
     .os_error = io_error,

@@ -38,6 +38,7 @@ typedef struct thread {
   void (*run)(void *arg);
   void *arg;
   ucontext_t context;
+  void *stack;
   int started, ended, waiting;
   sim_ready ready;
   void *ready_arg;
@@ -65,16 +66,23 @@ static thread *running;
 static ucontext_t scheduler;
 static uint64_t alive_ns = 1000000000;
 
-void sim_thread(const char *name, void (*run)(void *arg), void *arg) {
-  thread *t = &threads[thread_count];
-  if (thread_count == THREADS) sim_fail("too many threads");
+static thread *new_thread(const char *name, void (*run)(void *arg), void *arg) {
+  thread *t = threads;
+  void *stack;
+  while (t < &threads[thread_count] && !t->ended) t++;   /* the place of one that is gone, or a new one */
+  if (t == &threads[THREADS]) sim_fail("too many threads");
+  stack = t->stack;
   memset(t, 0, sizeof *t);
+  t->stack = stack;
   t->name = name;
   t->run = run;
   t->arg = arg;
   t->until_ns = SIM_NEVER;
-  thread_count++;
+  if (t == &threads[thread_count]) thread_count++;
+  return t;
 }
+
+void sim_thread(const char *name, void (*run)(void *arg), void *arg) { (void)new_thread(name, run, arg); }
 
 int sim_thread_number(void) { return (int)(running - threads); }
 
@@ -100,12 +108,14 @@ static void resume(thread *t) {
   running = t;
   sim_locks_held = &t->locks_held;
   if (!t->started) {
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED) sim_fail("no memory for a stack");
+    if (t->stack == NULL) {
+      t->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    }
+    if (t->stack == MAP_FAILED) sim_fail("no memory for a stack");
     t->started = 1;
     getcontext(&t->context);
-    t->context.uc_stack.ss_sp = stack;
+    t->context.uc_stack.ss_sp = t->stack;
     t->context.uc_stack.ss_size = STACK_BYTES;
     makecontext(&t->context, thread_main, 0);
   }
@@ -160,8 +170,7 @@ static void pass_time(void) {
 }
 
 void sim_world_run(void (*main_run)(void *arg), void *arg) {
-  thread *main_thread = &threads[thread_count];
-  sim_thread("the program", main_run, arg);
+  thread *main_thread = new_thread("the program", main_run, arg);
   while (!main_thread->ended) {
     thread *ready[THREADS];
     uint32_t n = 0;
