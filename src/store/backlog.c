@@ -58,6 +58,8 @@ static const uint64_t ms = 1000000;   /* ns */
 
 /* Bytes of pages in memory for all databases of the process. */
 static avfs_counter process_bytes;
+/* Threads in a busy handler that waits for room: mostly none, and then no sleep looks for them. */
+static avfs_counter room_waiters;
 
 static uint64_t setting(const avfs_store *s, int i) AVFS_REQUIRES_SHARED(avfs_store_role) {
   return s->settings.value[i];
@@ -381,7 +383,9 @@ static int call_busy_handler(avfs_store *s, const avfs_conn *c) AVFS_REQUIRES(av
   int again;
   s->room_thread = avfs_thread_id();
   avfs_store_leave(s);
+  avfs_counter_add(&room_waiters, 1);
   again = c->busy_handler(c->busy_arg);
+  avfs_counter_add(&room_waiters, -1);
   avfs_store_enter(s);
   s->room_thread = 0;
   return again;
@@ -428,7 +432,7 @@ static void find_waiting(avfs_store *s, void *arg) {
 int avfs_backlog_sleep(uint64_t us) {
   avfs_store *s = NULL;
   uint64_t now, until;
-  avfs_registry_visit(NULL, 0, find_waiting, &s);
+  if (avfs_counter_get(&room_waiters) > 0) avfs_registry_visit(NULL, 0, find_waiting, &s);
   if (s == NULL) return 0;
   avfs_store_enter(s);
   now = s->io->now_ns();
