@@ -45,8 +45,9 @@ static int get_buffers(avfs_pump *p, int slots) {
 }
 
 int avfs_pump_start(avfs_pump *p, int slots, int (*step)(avfs_slot *s)) {
-  int i;
-  int rc = get_buffers(p, slots);
+  int i, rc;
+  if (p->most_slots > 0 && slots > p->most_slots) slots = p->most_slots;
+  rc = get_buffers(p, slots);
   if (rc != SQLITE_OK) return rc;
   p->step = step;
   pump_enter(p);

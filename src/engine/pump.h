@@ -39,6 +39,7 @@ typedef struct avfs_slot {
 
 struct avfs_pump {
   const avfs_io *io;
+  int most_slots;                  /* 1..AVFS_PUMP_SLOTS, less where memory is short; 0: all */
   void *work;                      /* what step() works on */
   int (*step)(avfs_slot *s);
   void (*finished)(avfs_pump *p);  /* as avfs_op.done: short, never waits */
@@ -51,7 +52,7 @@ struct avfs_pump {
   uint32_t os_error AVFS_GUARDED_BY(avfs_pump_role);
 };
 
-/* Starts this many slots, 1..AVFS_PUMP_SLOTS. With one, its operations are alone: where the
+/* Starts this many slots, 1..AVFS_PUMP_SLOTS, but at most most_slots. With one, its operations are alone: where the
  * work is small, that is worth more than company. SQLITE_NOMEM without memory for the
  * buffers, and then nothing was started; else finished() is called once, maybe before the
  * return, on the calling thread or one of the pool. */

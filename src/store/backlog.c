@@ -78,6 +78,8 @@ void avfs_backlog_count(avfs_store *s) {
 
 uint64_t avfs_backlog_process_bytes(void) { return (uint64_t)avfs_counter_get(&process_bytes); }
 
+uint64_t avfs_backlog_share(void) { return avfs_setting_default(AVFS_MAX_PROCESS_BYTES) / 16; }
+
 /* The queue is to be written now, however young it is. */
 static int is_pressing(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
   return avfs_backlog_bytes(s) > setting(s, AVFS_MAX_QUEUE_BYTES) / 2 ||
@@ -132,7 +134,9 @@ uint64_t avfs_backlog_grew(avfs_store *s) {
 }
 
 void avfs_backlog_start(avfs_store *s, const avfs_batch_input *input) {
+  uint64_t slots = avfs_backlog_share() / (2 * AVFS_PUMP_BUFFER);
   assert(s->run == AVFS_RUN_NONE);
+  s->batch.pump.most_slots = slots > AVFS_PUMP_SLOTS ? AVFS_PUMP_SLOTS : slots < 1 ? 1 : (int)slots;
   avfs_batch_start(&s->batch, input, s->page_bytes);
   s->run = AVFS_RUN_ACTIVE;
   s->run_began_ns = s->io->now_ns();
@@ -158,6 +162,8 @@ static void freeze(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_page_pool freed = {NULL, NULL, 0, s->page_bytes};
   avfs_page_table released = s->draining;
+  uint32_t keep = (uint32_t)((avfs_backlog_share() < POOL_BYTES ? avfs_backlog_share() : POOL_BYTES) /
+                             s->page_bytes);
   s->draining = s->spare;
   s->draining.size = released.size;
   avfs_backlog_count(s);
@@ -165,10 +171,10 @@ static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   avfs_store_leave(s);
   avfs_page_table_clear(&released, &freed);
   s->spare = released;
-  avfs_page_pool_trim(&freed, POOL_BYTES / freed.page_bytes);
+  avfs_page_pool_trim(&freed, keep);
   avfs_store_enter(s);
   if (s->page_bytes == freed.page_bytes &&
-      s->pool.count + freed.count <= 2 * (POOL_BYTES / freed.page_bytes)) {
+      s->pool.count + freed.count <= 2 * keep) {
     avfs_page_pool_move(&s->pool, &freed);
     return;
   }

@@ -377,6 +377,9 @@ int avfs_store_drain(avfs_store *s, uint32_t timeout_ms);
 uint64_t avfs_backlog_bytes(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
 /* The same for all databases of the process. */
 uint64_t avfs_backlog_process_bytes(void);
+/* What each kind of memory that is not counted there may take for one database: a sixteenth of
+ * max_process_bytes. docs/DURABILITY.md, Memory. */
+uint64_t avfs_backlog_share(void);
 /* Writes what is left, on the process's last thread, until deadline_ns. */
 void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_store_role);
 /* Starts a batch with draining as its pages. Then kick the task, without lock. */

@@ -48,6 +48,8 @@ void avfs_transaction_begin(avfs_store *s) {
   assert(s->txn.count == 0 && s->through == AVFS_THROUGH_NOT && s->super == NULL);
   s->txn.size = s->committed.size;
   s->txn_limit = s->settings.value[AVFS_MAX_QUEUE_BYTES] / 2;
+  if (s->txn_limit > 2 * avfs_backlog_share()) s->txn_limit = 2 * avfs_backlog_share();
+  avfs_virtual_journal_set_limit(&s->journal, avfs_backlog_share());
   s->segment_rc = SQLITE_OK;
   s->segment_told = 0;
   s->through_has_header = 0;

@@ -12,7 +12,13 @@ void avfs_virtual_journal_init(avfs_virtual_journal *j, sqlite3_vfs *parent, con
   memset(j, 0, sizeof *j);
   j->parent = parent;
   j->database = database;
-  j->memory_limit = memory_limit / AVFS_JOURNAL_BLOCK * AVFS_JOURNAL_BLOCK;
+  j->memory_limit = j->most_memory = memory_limit / AVFS_JOURNAL_BLOCK * AVFS_JOURNAL_BLOCK;
+}
+
+void avfs_virtual_journal_set_limit(avfs_virtual_journal *j, uint64_t bytes) {
+  if (j->size > 0) return;
+  if (bytes < AVFS_JOURNAL_BLOCK) bytes = AVFS_JOURNAL_BLOCK;
+  j->memory_limit = bytes < j->most_memory ? bytes / AVFS_JOURNAL_BLOCK * AVFS_JOURNAL_BLOCK : j->most_memory;
 }
 
 /* The part of [offset, offset+n) that lies in one block, or in the overflow. */

@@ -32,7 +32,8 @@ typedef struct avfs_virtual_journal {
   uint64_t size;
   unsigned char **blocks;     /* AVFS_JOURNAL_BLOCK bytes each, NULL: zeros */
   uint32_t block_count;       /* slots in blocks */
-  uint64_t memory_limit;      /* a multiple of AVFS_JOURNAL_BLOCK */
+  uint64_t memory_limit;      /* a multiple of AVFS_JOURNAL_BLOCK... */
+  uint64_t most_memory;       /* ...up to this */
   sqlite3_vfs *parent;        /* opens the temporary file */
   const char *database;       /* its path; the owner's */
   avfs_parent_file *overflow; /* what stands behind memory_limit, or NULL */
@@ -43,6 +44,8 @@ typedef struct avfs_virtual_journal {
 /* database stays until avfs_virtual_journal_free. */
 void avfs_virtual_journal_init(avfs_virtual_journal *j, sqlite3_vfs *parent, const char *database,
                                uint64_t memory_limit);
+/* Lowers the memory limit of one that is empty, or takes it back up to that of init. */
+void avfs_virtual_journal_set_limit(avfs_virtual_journal *j, uint64_t bytes);
 /* SQLITE_OK, SQLITE_IOERR_SHORT_READ (the rest is zeros), or the overflow's error. */
 int avfs_virtual_journal_read(avfs_virtual_journal *j, void *p, uint32_t n, uint64_t offset);
 /* SQLITE_OK, SQLITE_IOERR_NOMEM, or the overflow file's error. */

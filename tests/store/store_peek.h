@@ -10,4 +10,7 @@
  * is the file of a main database that is ours (SQLITE_FCNTL_FILE_POINTER). Any thread. */
 uint64_t store_peek_turn_until_ns(sqlite3_file *main);
 
+/* The bytes of pages, journal and buffers that it has in memory. By the thread of its writer. */
+uint64_t store_peek_memory(sqlite3_file *main);
+
 #endif

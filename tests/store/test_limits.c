@@ -226,6 +226,37 @@ static void process_has_a_limit_too(void) {
   end(db, path, rows);
 }
 
+static uint64_t memory_of(sqlite3 *db) {
+  sqlite3_file *f = NULL;
+  EXPECT(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &f) == SQLITE_OK);
+  return store_peek_memory(f);
+}
+
+/* docs/DURABILITY.md, Memory: what one may expect who sets max_process_bytes. */
+static void memory_of_many_databases_is_bounded(void) {
+  enum { N = 8, PROCESS = 8 << 20 };
+  sqlite3 *db[N];
+  char name[40];
+  uint64_t most = 0;
+  for (int i = 0; i < N; i++) {
+    snprintf(name, sizeof name, "many%d.db", i);
+    db[i] = scenario_open_table(scratch_path(name), "max_process_bytes=8388608");
+    EXPECT(sql_exec(db[i], "PRAGMA cache_size=10; WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c "
+                           "WHERE n<1500) INSERT INTO t(b) SELECT zeroblob(3000) FROM c") == SQLITE_OK);
+    EXPECT(sql_exec(db[i], "PRAGMA asyncvfs_flush") == SQLITE_OK);
+  }
+  for (int i = 0; i < N; i++) {
+    uint64_t now = 0;
+    EXPECT(sql_exec(db[i], "BEGIN IMMEDIATE; UPDATE t SET b=zeroblob(3001)") == SQLITE_OK);
+    for (int k = 0; k < N; k++) now += memory_of(db[k]);
+    if (now > most) most = now;
+  }
+  for (int i = 0; i < N; i++) EXPECT(sql_exec(db[i], i % 2 == 0 ? "ROLLBACK" : "COMMIT") == SQLITE_OK);
+  harness_print("%d databases: %d KiB at most\n", N, (int)(most >> 10));
+  EXPECT(most <= PROCESS + N * (PROCESS / 2));
+  for (int i = 0; i < N; i++) EXPECT(sqlite3_close(db[i]) == SQLITE_OK);
+}
+
 /* A sleep on Windows takes longer than most writers do. So SQLite's busy handler does not
  * sleep for a writer of this process: xLock waits for it. Once for each refusal, and not
  * where a program sleeps for long, for reasons of its own. */
@@ -338,6 +369,7 @@ static const scenario scenarios[] = {
     SCENARIO(wait_for_a_slow_disk_says_busy),
     SCENARIO(device_that_hangs_stops_its_own_databases_alone),
     SCENARIO(process_has_a_limit_too),
+    SCENARIO(memory_of_many_databases_is_bounded),
     SCENARIO(writer_waits_for_another_without_a_sleep),
     SCENARIO(sleep_of_a_program_is_not_spared),
     SCENARIO(reader_that_was_refused_holds_no_writer_up),
