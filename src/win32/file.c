@@ -36,7 +36,8 @@ static void windows_sleep(DWORD ms) { Sleep(ms); }
 
 static DWORD windows_limit(DWORD ms) { return ms; }
 
-avfs_windows avfs_windows_now = {windows_read, windows_write, windows_open, windows_sleep, windows_limit};
+avfs_windows avfs_windows_now = {windows_read,  windows_write, windows_open,
+                                 windows_sleep, windows_limit, avfs_port_new_timer};
 
 struct avfs_file {
   HANDLE handle;   /* bound to the port */

@@ -31,6 +31,7 @@ static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
 static HANDLE port;   /* written once, by avfs_port_start */
 static avfs_lock list_lock;
 static avfs_op *ready_first, **ready_end = &ready_first;
+static HANDLE timers[AVFS_MOST_THREADS];   /* of these threads; NULL: none */
 static DWORD pool[AVFS_MOST_THREADS];   /* threads that wait here again; then zeros */
 static int exiting;
 
@@ -148,53 +149,100 @@ int avfs_port_exit(uint32_t timeout_ms) {
   return 1;
 }
 
-static void join_pool(void) {
+/* Since Windows 10, version 1803. */
+HANDLE avfs_port_new_timer(void) {
+#ifndef CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
+# define CREATE_WAITABLE_TIMER_HIGH_RESOLUTION 0x00000002
+#endif
+  return CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
+}
+
+/* Returns the thread's timer, NULL: it has none. */
+static HANDLE join_pool(void) {
   DWORD thread = GetCurrentThreadId();
+  HANDLE timer = NULL;
   int i = 0;
   avfs_lock_enter(&list_lock);
   while (i < AVFS_MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
-  if (i < AVFS_MOST_THREADS) pool[i] = thread;
+  if (i < AVFS_MOST_THREADS) {
+    if (pool[i] == 0) timers[i] = avfs_windows_now.timer();
+    pool[i] = thread;
+    timer = timers[i];
+  }
   avfs_lock_leave(&list_lock);
+  return timer;
 }
 
 void avfs_port_leave(void) {
   DWORD thread = GetCurrentThreadId();
+  HANDLE timer = NULL;
   int i, last = 0;
   avfs_lock_enter(&list_lock);
   while (last < AVFS_MOST_THREADS && pool[last] != 0) last++;
   for (i = 0; i < last; i++) {
     if (pool[i] != thread) continue;
+    timer = timers[i];
+    timers[i] = timers[last - 1];
     pool[i] = pool[last - 1];
     pool[last - 1] = 0;
     break;
   }
   avfs_lock_leave(&list_lock);
+  if (timer != NULL) CloseHandle(timer);
+}
+
+static void CALLBACK time_is_up(LPVOID arg, DWORD low, DWORD high) {
+  (void)arg;
+  (void)low;
+  (void)high;
+}
+
+/* The next packet; 0: the time is up. Windows counts a timeout in ticks of 15.6 ms, which would
+ * make 16 ms of the 10 that a batch may gather: a short wait is ended by the thread's timer. */
+static int next_packet(HANDLE timer, uint32_t timeout_ms, OVERLAPPED_ENTRY *packet) {
+  enum { SHORT_MS = 64 };
+  int precise = timer != NULL && timeout_ms > 0 && timeout_ms < SHORT_MS;
+  DWORD limit = timeout_ms == AVFS_FOREVER ? INFINITE : avfs_windows_now.limit_ms(timeout_ms);
+  ULONG n = 0;
+  BOOL ok;
+  if (precise) {
+    LARGE_INTEGER due;
+    due.QuadPart = -(LONGLONG)timeout_ms * 10000;
+    precise = SetWaitableTimer(timer, &due, 0, time_is_up, NULL, FALSE) != 0;
+  }
+  ok = GetQueuedCompletionStatusEx(port, packet, 1, &n, limit, precise);
+  if (precise) CancelWaitableTimer(timer);
+  return ok && n == 1;
+}
+
+/* The error of an operation that has ended, 0: none. */
+static DWORD outcome_of(avfs_op *op, DWORD *bytes_out) {
+  OVERLAPPED *ov = &overlapped_of(op)->ov;
+  *bytes_out = 0;
+  return GetOverlappedResult(avfs_file_handle(op->file), ov, bytes_out, FALSE) ? 0 : GetLastError();
 }
 
 /* Of an operation that the port has named at the exit: 1 when the last thread has started it,
  * and it has ended, and that was not seen yet. */
 static int ended_at_exit(avfs_op *op) {
   avfs_overlapped *o = overlapped_of(op);
-  DWORD bytes = 0, error;
+  DWORD bytes, error;
   if (!o->at_exit || !HasOverlappedIoCompleted(&o->ov)) return 0;
   o->at_exit = 0;
-  error = GetOverlappedResult(avfs_file_handle(op->file), &o->ov, &bytes, FALSE) ? 0 : GetLastError();
+  error = outcome_of(op, &bytes);
   set_result(op, bytes, error);
   return 1;
 }
 
 avfs_op *avfs_port_wait(uint32_t timeout_ms) {
-  DWORD bytes = 0;
-  ULONG_PTR key = 0;
-  OVERLAPPED *ov = NULL;
-  BOOL ok;
+  OVERLAPPED_ENTRY packet;
   avfs_op *op;
-  join_pool();
-  ok = GetQueuedCompletionStatus(port, &bytes, &key, &ov,
-                                 timeout_ms == AVFS_FOREVER ? INFINITE : avfs_windows_now.limit_ms(timeout_ms));
-  if (ov == NULL) return NULL;   /* the time is up */
-  op = CONTAINING_RECORD(ov, avfs_op, os);
-  if (exiting) return key == KEY_IO && ended_at_exit(op) ? op : NULL;
-  if (key == KEY_IO) set_result(op, bytes, ok ? 0 : GetLastError());
+  if (!next_packet(join_pool(), timeout_ms, &packet) || packet.lpOverlapped == NULL) return NULL;
+  op = CONTAINING_RECORD(packet.lpOverlapped, avfs_op, os);
+  if (exiting) return packet.lpCompletionKey == KEY_IO && ended_at_exit(op) ? op : NULL;
+  if (packet.lpCompletionKey == KEY_IO) {
+    DWORD bytes, error = outcome_of(op, &bytes);
+    set_result(op, bytes, error);
+  }
   return op;
 }

@@ -30,6 +30,8 @@ int avfs_port_exit(uint32_t timeout_ms);
 
 HANDLE avfs_file_handle(const avfs_file *f);
 HANDLE avfs_port_handle(void);
+/* A waitable timer of high resolution; NULL where Windows has none. */
+HANDLE avfs_port_new_timer(void);
 enum { AVFS_PORT_IO_KEY = 1 };   /* of the packets of reads and writes */
 
 /* What file.c calls of Windows through here, so that tests can do it as NTFS and as slow
@@ -40,6 +42,7 @@ typedef struct avfs_windows {
   HANDLE (*open)(const WCHAR *path, DWORD disposition);                  /* CreateFileW */
   void (*sleep_ms)(DWORD ms);
   DWORD (*limit_ms)(DWORD ms);   /* of a wait: as it is */
+  HANDLE (*timer)(void);         /* avfs_port_new_timer */
 } avfs_windows;
 extern avfs_windows avfs_windows_now;
 
