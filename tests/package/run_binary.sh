@@ -28,7 +28,7 @@ documented=$({ grep -oE 'ASYNCVFS_CALL asyncvfs_[a-z_]+\(' "$root/include/asyncv
 same "src/asyncvfs.def has the functions of include/asyncvfs.h" "$documented" \
   "$(awk '/^EXPORTS/ { on = 1; next } on && NF { print $1 }' "$root/src/asyncvfs.def" | sort)"
 same "the DLL exports them" "$documented" \
-  "$(sed -nE 's/^\t\[ *[0-9]+\] ([^ ]+)$/\1/p' "$work/headers.txt" | sort)"
+  "$(sed -nE 's/^\t\[ *[0-9]+\] (\+base\[ *[0-9]+\] +[0-9a-f]+ )?([^ ]+)$/\2/p' "$work/headers.txt" | sort)"
 
 # -- imports: Windows' own, which every Windows has
 same "it needs Windows alone" "" \
