@@ -94,7 +94,15 @@ sql+=("UPDATE \`Directory\` SET \`DefaultDir\` = 'PKGCONF|pkgconfig' WHERE \`Dir
 # Tables that nothing is in: each would need its rows in _Validation.
 for table in Binary CreateFolder Error ServiceControl ServiceInstall Shortcut; do sql+=("DROP TABLE \`$table\`"); done
 
-for query in "${sql[@]}"; do msibuild "$work/new.msi" -q "$query"; done
+# Newer wixl makes some of these tables, and not all of those.
+has_table() { msiinfo tables "$work/new.msi" | grep -x "$1" >/dev/null; }
+for query in "${sql[@]}"; do
+  case $query in
+    CREATE*) ! has_table "$(cut -d'`' -f2 <<<"$query")" || continue ;;
+    DROP*) has_table "$(cut -d'`' -f2 <<<"$query")" || continue ;;
+  esac
+  msibuild "$work/new.msi" -q "$query"
+done
 { printf 'Table\tColumn\tNullable\tMinValue\tMaxValue\tKeyTable\tKeyColumn\tCategory\tSet\tDescription\r\n'
   printf 's32\ts32\ts4\tI4\tI4\tS255\tI2\tS32\tS255\tS255\r\n_Validation\tTable\tColumn\r\n'
   awk -v OFS='\t' '!/^#/ { for (i = 1; i <= NF; i++) if ($i == "-") $i = ""; $10 = "\r"; print }' "$here/validation.txt"; } >"$work/_Validation.idt"
