@@ -12,6 +12,7 @@ enum { SEEN = 1 << 14, KEPT = 4, DEPTH = 3 };
 sim_history sim_commits[SIM_DATABASES];
 const char *const sim_names[SIM_DATABASES] = {"/t/main.db", "/t/b.db", "/t/c.db"};
 const char *const sim_schemas[SIM_DATABASES] = {"main", "b", "c"};
+const char *const sim_second_name = "/t/second.db";
 int sim_databases = 1;
 uint32_t sim_groups[SIM_GROUPS][SIM_DATABASES];
 uint32_t sim_group_count;
@@ -146,13 +147,31 @@ static uint32_t slot_of(uint64_t image) {
 static int depth;
 static void recovery_stepped(sim_disk *d);
 
-/* Opens the databases of `image`, from number `first` on, and says what they have. */
+/* The journal beside this name is more than a header of zeros. */
+static int is_hot(const sim_disk *d, const char *name) {
+  char journal[SIM_NAME];
+  uint32_t i;
+  snprintf(journal, sizeof journal, "%s-journal", name);
+  for (i = 0; i < d->live.count; i++) {
+    const sim_file *f = d->live.entries[i].file;
+    if (strcmp(d->live.entries[i].name, journal) == 0) return f->live.size > 0 && f->live.data[0] != 0;
+  }
+  return 0;
+}
+
+/* A database that has a second name is rolled back by the name that has the journal.
+ * Opens the databases of `image`, from number `first` on, and says what they have. */
 static contents judge(sim_disk *image, const sim_stock *stock, const char *vfs, int first,
                       const char *how) {
   sim_disk *before = sim_current_disk;
   contents c = {{0}};
   int i;
   sim_current_disk = image;
+  if (is_hot(image, sim_second_name)) {
+    const char *wrong = stock->judge(sim_second_name, vfs, &c.of[0]);
+    failed_image = image;
+    if (wrong != NULL) sim_fail("%s: SQLite %s, by the second name: %s", how, stock->version, wrong);
+  }
   for (i = 0; i < sim_databases; i++) {
     int d = (first + i) % sim_databases;
     const char *wrong = stock->judge(sim_names[d], vfs, &c.of[d]);

@@ -40,6 +40,7 @@ extern uint64_t sim_lag_bound_ns;
 extern sim_history sim_commits[SIM_DATABASES];
 extern const char *const sim_names[SIM_DATABASES];     /* of their files */
 extern const char *const sim_schemas[SIM_DATABASES];   /* main, and as they are attached */
+extern const char *const sim_second_name;              /* of the first one, where there is one */
 extern int sim_databases;                              /* how many there are */
 
 /* Commits with a super-journal: the number that each has in a database, 0: none. The

@@ -151,6 +151,12 @@ sim_file *sim_disk_open(sim_disk *d, const char *name, int create) {
   return f;
 }
 
+void sim_disk_link(sim_disk *d, sim_file *f, const char *name) {
+  sim_note("link   %s to %s", name, f->name);
+  change_name(d, 1, name, f);
+  stepped(d);
+}
+
 void sim_disk_close(sim_disk *d, sim_file *f) {
   f->handles--;
   sweep(d);
@@ -450,10 +456,17 @@ static void cut_file(const sim_disk *d, const sim_file *f, enum sim_cut how, sim
   }
 }
 
+/* Which of the first n entries leads to this file too (a hard link); n: none. */
+static uint32_t other_name(const sim_entry *entries, uint32_t n, const sim_file *f) {
+  uint32_t i = 0;
+  while (i < n && entries[i].file != f) i++;
+  return i;
+}
+
 void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *to) {
   sim_directory names = d->durable;
   uint64_t log_end = d->logged;
-  uint32_t i;
+  uint32_t i, other;
   memset(to, 0, sizeof *to);
   to->uncut = 1;
   if (how == SIM_CUT_ALL) log_end = d->order;
@@ -471,6 +484,11 @@ void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *
   for (i = 0; i < names.count; i++) {
     sim_entry *e = &to->live.entries[to->live.count++];
     snprintf(e->name, sizeof e->name, "%s", names.entries[i].name);
+    other = other_name(names.entries, i, names.entries[i].file);
+    if (other < i) {
+      e->file = to->live.entries[other].file;
+      continue;
+    }
     e->file = new_file(to, e->name);
     cut_file(d, names.entries[i].file, how, r, log_end, e->file);
   }
@@ -486,15 +504,19 @@ void sim_disk_cuttable(sim_disk *d) {
 }
 
 void sim_disk_copy(const sim_disk *d, sim_disk *to) {
-  uint32_t i;
+  uint32_t i, other;
   memset(to, 0, sizeof *to);
   to->uncut = 1;
   to->live = d->live;
   for (i = 0; i < to->live.count; i++) {
     sim_entry *e = &to->live.entries[i];
-    const sim_file *from = e->file;
+    other = other_name(d->live.entries, i, d->live.entries[i].file);
+    if (other < i) {
+      e->file = to->live.entries[other].file;
+      continue;
+    }
     e->file = new_file(to, e->name);
-    copy(&e->file->live, &from->live);
+    copy(&e->file->live, &d->live.entries[i].file->live);
   }
 }
 

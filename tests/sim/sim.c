@@ -67,6 +67,9 @@ static struct {
   int wal;               /* journal_mode=WAL is among those that are set... */
   int only_delete;       /* ...and DELETE: win32 keeps the journal of TRUNCATE and PERSIST open, so
                             that another process's DELETE fails */
+  int second_name;       /* 1: the database gets one in the course of the run; 2: it has it. All use
+                            journal_mode=TRUNCATE and synchronous=FULL: so no journal that is over
+                            comes back beside one name while the other is used */
   int committers;        /* committers.h instead of programs */
   int shared_cache;      /* the connections of asyncvfs have one cache */
   int shared_mode;       /* and so one journal mode */
@@ -552,6 +555,10 @@ static int configure(program *p, int d, int mode, const char *synchronous) {
   const char *schema = sim_schemas[d];
   char sql[300];
   int rc = SQLITE_BUSY, tries;
+  if (run.second_name) {   /* before anything is written in another mode */
+    snprintf(sql, sizeof sql, "PRAGMA main.journal_mode=%s", journal_modes[mode]);
+    (void)exec(p, sql);
+  }
   snprintf(sql, sizeof sql,
            "PRAGMA %s.page_size=%d; PRAGMA %s.auto_vacuum=%d; PRAGMA %s.cache_size=%d; "
            "PRAGMA %s.synchronous=%s; PRAGMA temp_store=MEMORY; PRAGMA %s.journal_mode=%s;",
@@ -561,6 +568,7 @@ static int configure(program *p, int d, int mode, const char *synchronous) {
     rc = exec(p, sql);
     if (rc != SQLITE_OK) sleep_ms(50);
   }
+  if (rc != SQLITE_OK && run.second_name) return rc;
   if (rc != SQLITE_OK) p->super = 0;
   if (!p->stock && chance(50)) {
     snprintf(sql, sizeof sql, "PRAGMA %s.mmap_size=%d", schema, chance(70) ? 1 << 26 : (int)below(100000));
@@ -575,17 +583,23 @@ static int configure(program *p, int d, int mode, const char *synchronous) {
   return rc;
 }
 
+static int pick_mode(const program *p) {
+  int mode = (int)below(p->stock ? 3 : 5);
+  return run.second_name ? 1 : run.only_delete ? 0 : mode;
+}
+
 static void open_program(program *p) {
   static const int busy_ms[] = {0, 10, 100, 400};
-  const char *synchronous = p->stock || run.wal || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
+  const char *name = run.second_name == 2 && chance(50) ? sim_second_name : sim_names[0];
+  const char *synchronous = p->stock || run.wal || run.second_name || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
   char sql[100];
-  int rc, tries = 0, mode = run.only_delete ? 0 : (int)below(p->stock ? 3 : 5), d, shared = run.shared_cache && !p->stock;
+  int rc, tries = 0, mode = pick_mode(p), d, shared = run.shared_cache && !p->stock;
   sim_heal();
   sim_strangers += p->stock;
   if (sweep.plan == NULL) sim_memory_faults.at = run.no_memory && chance(30) ? 1 + below(12) : 0;
   do {
     sqlite3_close(p->db);
-    rc = sqlite3_open_v2(sim_names[0], &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
+    rc = sqlite3_open_v2(name, &p->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
                          (shared ? SQLITE_OPEN_SHAREDCACHE : 0), p->stock ? "win32" : "asyncvfs");
     sim_heal();
     if (sweep.plan == NULL) sim_memory_faults.at = 0;   /* later it would be another program, passed through */
@@ -614,7 +628,12 @@ static void open_program(program *p) {
       if (tries == 79) close_stock(p);
     }
     if (rc != SQLITE_OK) sim_fail("%s cannot attach %s: %s", p->name, sim_names[d], sqlite3_errmsg(p->db));
-    configure(p, d, mode, synchronous);
+    rc = configure(p, d, mode, synchronous);
+    if (rc != SQLITE_OK && run.second_name) {   /* not in another mode, for want of a lock */
+      sqlite3_close(p->db);
+      p->db = NULL;
+      return;
+    }
   }
   if (run.queue_bytes != 0 && !p->stock) avfs_registry_visit(NULL, 0, limit_queue, NULL);
 }
@@ -703,7 +722,7 @@ static void idle_step(program *p) {
     tidy(p, d, "VACUUM %s");
   } else if (what < 93) {
     tidy(p, d, "PRAGMA %s.incremental_vacuum(3)");
-  } else if (what < 96 && !run.only_delete && !(run.shared_cache && !p->stock)) {
+  } else if (what < 96 && !run.only_delete && !run.second_name && !(run.shared_cache && !p->stock)) {
     int mode = (int)below(p->stock || p->exclusive ? 3 : 5);
     char sql[60];
     snprintf(sql, sizeof sql, "PRAGMA %s.journal_mode=%s", sim_schemas[d], journal_modes[mode]);
@@ -715,9 +734,17 @@ static void idle_step(program *p) {
   }
 }
 
+static void give_second_name(void) {
+  sim_file *f = sim_disk_find(&run.disk, sim_names[0]);
+  if (f == NULL || !chance(5)) return;
+  sim_disk_link(&run.disk, f, sim_second_name);
+  run.second_name = 2;
+}
+
 static void step(program *p) {
   uint32_t what;
   sim_alive();
+  if (run.second_name == 1) give_second_name();
   if (run.no_memory && sweep.plan == NULL && chance(10)) sim_memory_faults.at = 1 + below(chance(50) ? 4 : 60);
   if (p->db == NULL) {
     open_program(p);
@@ -749,7 +776,7 @@ static void check_leftovers(int d) {
   for (i = 0; i < run.count; i++) foreign |= run.programs[i].stock;
   if (journal == NULL) return;
   /* Passed through, TRUNCATE and PERSIST leave it, void. */
-  if (!excused && !foreign && !run.wal && sim_parent_faults.failed == 0) sim_fail("a journal is left behind");
+  if (!excused && !foreign && !run.wal && !run.second_name && sim_parent_faults.failed == 0) sim_fail("a journal is left behind");
   /* Stock SQLite that met a fault leaves its journal hot. */
   if (foreign && sim_parent_faults.failed > 0) return;
   if (run.not_undone[d]) return;   /* nobody has come since */
@@ -870,7 +897,8 @@ static void run_program(void *arg) {
   if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
   if (sweep.plan != NULL) begin_sweep();
   run.committers = chance(12) && sweep.plan == NULL && !run.faults && !run.no_memory;
-  run.wal = chance(50) && sim_databases == 1 && !run.shared_cache && !run.faults && !run.no_memory && sweep.plan == NULL;
+  run.second_name = chance(15) && sim_databases == 1 && !run.committers && !run.shared_cache && !run.faults && !run.no_memory && sweep.plan == NULL;
+  run.wal = chance(50) && !run.second_name && sim_databases == 1 && !run.shared_cache && !run.faults && !run.no_memory && sweep.plan == NULL;
   if (run.committers) {
     sim_databases = 1;
     if (sim_switch_rate == 0) sim_switch_rate = 50000;
