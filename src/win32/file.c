@@ -331,7 +331,8 @@ static int is_wine(void) {
  * thread that is gone makes none. */
 static int file_settle(avfs_op *op, uint32_t timeout_ms) {
   enum { SLICE_MS = 10 };
-  OVERLAPPED *ov = &((avfs_overlapped *)op->os)->ov;
+  avfs_overlapped *o = (avfs_overlapped *)op->os;
+  OVERLAPPED *ov = &o->ov;
   uint64_t now = avfs_clock_now_ns(), until = now + (uint64_t)timeout_ms * 1000000;
   if (HasOverlappedIoCompleted(ov) || is_wine()) return 1;
   CancelIoEx(op->file->handle, ov);

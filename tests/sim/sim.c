@@ -60,6 +60,7 @@ static struct {
   program programs[CONNECTIONS];
   int count;
   int not_undone[SIM_DATABASES];   /* its journal waits for who opens it next */
+  int rolled_back[SIM_DATABASES];  /* by stock SQLite: to the length that the file had, not the content */
   sqlite3 *shadow;
   int writer;            /* whose transaction the shadow has open; -1: none */
   int faults;
@@ -997,7 +998,7 @@ static void note_undo(const char *text) {
   for (d = 0; d < SIM_DATABASES; d++) {
     if (strstr(text, sim_names[d]) == NULL) continue;
     if (strstr(text, ": cannot undo a transaction of ") != NULL) run.not_undone[d] = 1;
-    if (strstr(text, ": rolled back the hot journal of ") != NULL) run.not_undone[d] = 0;
+    if (strstr(text, ": rolled back the hot journal of ") != NULL) run.not_undone[d] = 0, run.rolled_back[d] = 1;
   }
 }
 
