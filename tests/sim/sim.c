@@ -895,7 +895,8 @@ static void run_program(void *arg) {
   run.shared_cache = sim_databases == 1 && chance(12);
   run.shared_mode = (int)below(5);
   if (chance(15)) sim_stall_rate = 1 + below(300);
-  if (!life.killed && chance(10)) sim_leap_rate = 1 + below(500);
+  /* A leap over close_timeout_ms while the disk fails loses commits, rightly. */
+  if (!life.killed && !run.faults && chance(12)) sim_leap_rate = 1 + below(500);
   if (sweep.plan != NULL) begin_sweep();
   run.committers = chance(12) && sweep.plan == NULL && !run.faults && !run.no_memory;
   run.second_name = chance(15) && sim_databases == 1 && !run.committers && !run.shared_cache && !run.faults && !run.no_memory && sweep.plan == NULL;
