@@ -311,6 +311,9 @@ void sim_crash_watch(sim_disk *d, uint32_t rate) {
 }
 
 void sim_crash_now(sim_disk *d) {
+  /* The process may have ended in the midst of sim_crash_by_async(). */
+  recovering = NULL;
+  depth = cuts = 0;
   begin_step();
   if (sim_cut_only == 0 || sim_stats.steps == sim_cut_only) cut_all_kinds(d);
 }
