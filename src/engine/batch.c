@@ -126,6 +126,7 @@ static int resize_journal(avfs_batch *b, uint64_t bytes) {
   if (rc == SQLITE_OK && shrinks) rc = b->io->size(b->journal, &now);
   if (rc == SQLITE_OK && now != bytes) rc = SQLITE_IOERR_TRUNCATE;
   if (rc == SQLITE_OK) b->journal_bytes = bytes;
+  if (rc == SQLITE_OK && bytes == 0) b->named = 0;
   return rc;
 }
 
@@ -279,7 +280,7 @@ static int state_super(avfs_batch *b, int *wait_out) {
   if (b->step == AVFS_STEP_DONE) return b->op.rc;
   if (b->super == NULL) b->super = avfs_concat(b->input.super, "");
   if (b->super == NULL) return SQLITE_NOMEM;
-  b->has_super = 1;
+  b->has_super = b->named = 1;
   n = (uint32_t)strlen(b->input.super);
   rc = small_buffer(b, n + 20);
   if (rc != SQLITE_OK) return rc;
@@ -614,11 +615,16 @@ int avfs_batch_undo(avfs_batch *b) {
   return SQLITE_OK;
 }
 
+int avfs_batch_keeps_name(const avfs_batch *b) { return b->journal != NULL && b->named; }
+
 int avfs_batch_remove_journal(avfs_batch *b) {
   int rc = SQLITE_OK;
   assert(!b->valid);
   if (b->journal != NULL) {
-    (void)b->io->resize(b->journal, 0);   /* in case the name stays */
+    b->journal_bytes = UINT64_MAX;
+    rc = b->io->resize(b->journal, 0);   /* in case the name stays */
+    if (rc == SQLITE_OK) b->named = 0;
+    if (b->named) return rc;
     rc = b->io->remove(b->journal);
   }
   b->journal = NULL;
@@ -630,6 +636,7 @@ int avfs_batch_remove_journal(avfs_batch *b) {
 void avfs_batch_abandon(avfs_batch *b) {
   if (b->journal != NULL) b->io->close(b->journal);
   b->journal = NULL;
+  b->named = 0;
   b->state = AVFS_BATCH_IDLE;
   forget_transaction(b);
   release_set(b);

@@ -115,6 +115,7 @@ typedef struct avfs_batch {
   uint64_t segment_end;      /* where its last record ends */
   int valid;                 /* the journal has a header on the medium, or may have */
   int has_super;             /* the journal names a super-journal, or may... */
+  int named;                 /* its file does, though it may be void: not to be left to others */
   char *super;               /* ...this one */
   avfs_op op;                /* of SUPER, HEADER and VOID */
   unsigned char *small;      /* what op writes */
@@ -157,8 +158,12 @@ int avfs_batch_is_open(const avfs_batch *b);
 int avfs_batch_undo(avfs_batch *b);
 /* Shortens the file of an idle batch that owes it. */
 int avfs_batch_cut(avfs_batch *b);
-/* Deletes the journal file, which is void: nothing is left beside the database. */
+/* Deletes the journal file, which is void: nothing is left beside the database. If that fails, its
+ * name may stay; but one that ends in the name of a super-journal is kept open when it cannot be
+ * cut (avfs_batch_keeps_name): stock SQLite would write its next journal over it, and not cut it,
+ * and that would be ignored after a crash for the sake of a super-journal that is gone. */
 int avfs_batch_remove_journal(avfs_batch *b);
+int avfs_batch_keeps_name(const avfs_batch *b);
 /* Closes what is open and leaves the journal as it is on the medium. */
 void avfs_batch_abandon(avfs_batch *b);
 /* Gives the buffers back; for an idle batch. */

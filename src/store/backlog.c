@@ -511,6 +511,7 @@ int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
       s->lingering = 0;
       rc = avfs_store_await_os(s);
       avfs_store_relax(s);
+      if (rc == SQLITE_OK && s->lingering && avfs_batch_keeps_name(&s->batch)) rc = SQLITE_IOERR;
     }
   } while (rc == SQLITE_OK && s->os_level != AVFS_LOCK_NONE);
   avfs_store_leave(s);

@@ -40,6 +40,7 @@ enum {
   LOCAL_WAIT_MS = 20,     /* for a local lock */
   TURN_WAIT_MS = 100,     /* in the queue for RESERVED */
   TURN_KEPT_MS = 20,      /* how long others wait for the one whose turn it is */
+  JOURNAL_RETRY_MS = 1000,   /* a journal that could not be cut is tried again */
   BUSY_SLEEP_MS = 100     /* main.c, sqliteDefaultBusyCallback: none is longer */
 };
 
@@ -330,6 +331,22 @@ static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   return level;
 }
 
+/* The OS lock stays, until the task tries again. By the setter of os_busy, without lock; with it
+ * at the end. */
+AVFS_NOT_ANALYSED static void keep_for_retry(avfs_store *s, int rc) {
+  uint64_t again = s->io->now_ns() + (uint64_t)JOURNAL_RETRY_MS * 1000000;
+  avfs_report(rc, "asyncvfs: cannot cut %s (%u), which names a super-journal; %s stays locked until "
+              "that is done", s->journal_path, s->io->os_error(), s->path);
+  avfs_task_schedule(&s->task, again);
+  avfs_store_enter(s);
+  s->lingering = 1;
+  s->linger_until_ns = again;
+  s->warm_until_ns = 0;
+  s->os_busy = 0;
+  s->os_thread = 0;
+  avfs_store_wake(s);
+}
+
 void avfs_store_relax(avfs_store *s) {
   while (!s->os_busy) {
     int to = level_needed(s);
@@ -348,6 +365,10 @@ void avfs_store_relax(avfs_store *s) {
     /* Before the lock: a journal that we still had open would be in the way of
      * another process's commit, which deletes its own of the same name. */
     rc = avfs_batch_remove_journal(&s->batch);
+    if (avfs_batch_keeps_name(&s->batch)) {
+      keep_for_retry(s, rc);
+      return;
+    }
     if (rc != SQLITE_OK) {
       avfs_report(rc, "asyncvfs: cannot delete %s (%u); it is void and does no harm",
                   s->journal_path, s->io->os_error());
