@@ -115,8 +115,8 @@ typedef struct avfs_batch {
   uint64_t segment_end;      /* where its last record ends */
   int valid;                 /* the journal has a header on the medium, or may have */
   int has_super;             /* the journal names a super-journal, or may... */
-  int named;                 /* its file does, though it may be void: not to be left to others */
   char *super;               /* ...this one */
+  int named;                 /* its file ends in such a name, though it may be void */
   avfs_op op;                /* of SUPER, HEADER and VOID */
   unsigned char *small;      /* what op writes */
   uint32_t small_room;       /* bytes */

@@ -333,7 +333,7 @@ static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 
 /* The OS lock stays, until the task tries again. By the setter of os_busy, without lock; with it
  * at the end. */
-AVFS_NOT_ANALYSED static void keep_for_retry(avfs_store *s, int rc) {
+static void keep_for_retry(avfs_store *s, int rc) AVFS_ACQUIRE(avfs_store_role) {
   uint64_t again = s->io->now_ns() + (uint64_t)JOURNAL_RETRY_MS * 1000000;
   avfs_report(rc, "asyncvfs: cannot cut %s (%u), which names a super-journal; %s stays locked until "
               "that is done", s->journal_path, s->io->os_error(), s->path);
