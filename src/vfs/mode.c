@@ -4,6 +4,7 @@
  *        PASSED ------------------------------------------------------> MANAGED
  *           ^                                                              |
  *           |  xLock from NONE: a fresh lock found that it is none         |
+ *           |  xLock from NONE: it must be (avfs_main_file_must_pass)       |
  *           |  xLock(RESERVED): no journal can be made beside it           |
  *           |  COMMIT_PHASETWO made it none: the lock is handed over       |
  *           `--------------------------------------------------------------'
