@@ -68,7 +68,8 @@ int ASYNCVFS_CALL asyncvfs_unregister(void);
 /* Returns when all commits made so far to this database are durable: they survive
  * a power cut. path is a path that leads to the database's file, however it is written: as
  * sqlite3_db_filename has it, which is the quickest, relative, with slashes, in other
- * capitals; NULL: all databases that are open through the VFS.
+ * capitals, or one of its other names (hard links); NULL: all databases that are open through
+ * the VFS.
  *
  * timeout_ms      0 or more milliseconds altogether, or ASYNCVFS_FOREVER
  *

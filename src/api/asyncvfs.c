@@ -31,7 +31,7 @@ static uint32_t to_wait(int timeout_ms) {
 }
 
 static int flush_one(const char *path, int timeout_ms) {
-  avfs_store *s = avfs_vfs_find_store(path);
+  avfs_store *s = avfs_vfs_find_store(path, 1);
   int rc;
   if (s == NULL) return SQLITE_NOTFOUND;
   rc = avfs_store_flush(s, to_wait(timeout_ms));
@@ -70,27 +70,33 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
 /* ---- tickets ------------------------------------------------------------------- */
 
 int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
-  const avfs_main_file *m;
+  avfs_main_file *m;
   avfs_store *s;
   int rc;
   if (db == NULL || ticket_out == NULL) return SQLITE_MISUSE;
   m = avfs_main_file_of(db, schema);
   *ticket_out = 0;   /* waits for nothing */
   if (m == NULL) return SQLITE_NOTFOUND;
-  s = m->conn.store;
+  s = avfs_main_file_retain_store(m);
   if (s == NULL) return SQLITE_OK;   /* passed through: its commits are synchronous */
   avfs_store_enter(s);
   rc = avfs_ticket(s, s->commit_seq, ticket_out);
   avfs_store_leave(s);
+  avfs_store_release(s);
   return rc;
 }
 
 int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
                                       asyncvfs_durable_callback callback, void *arg) {
-  const avfs_main_file *m = avfs_main_file_of(db, schema);
+  avfs_main_file *m = avfs_main_file_of(db, schema);
+  avfs_store *s;
+  int rc;
   if (db == NULL || callback == NULL) return SQLITE_MISUSE;
   if (m == NULL) return SQLITE_NOTFOUND;
-  return avfs_call_when_durable(m->conn.store, callback, arg);
+  s = avfs_main_file_retain_store(m);
+  rc = avfs_call_when_durable(s, callback, arg);
+  if (s != NULL) avfs_store_release(s);
+  return rc;
 }
 
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
@@ -153,7 +159,7 @@ int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes) {
   char *text;
   int rc = SQLITE_OK;
   if (path == NULL || json == NULL) return SQLITE_MISUSE;
-  s = avfs_vfs_find_store(path);
+  s = avfs_vfs_find_store(path, 0);
   if (s == NULL) return SQLITE_NOTFOUND;
   text = describe(s);
   avfs_store_release(s);

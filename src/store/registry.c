@@ -197,13 +197,16 @@ int avfs_registry_add(avfs_store *s, avfs_store **store_out) {
   return rc;
 }
 
-avfs_store *avfs_registry_find_file(const avfs_identity *id) {
+avfs_store *avfs_registry_find_file(const avfs_identity *id, int perhaps) {
   avfs_store *found = NULL;
   size_t i;
   registry_enter(&registry);
-  for (i = 0; found == NULL && i < registry.store_count; i++) {
-    avfs_store *s = registry.stores[i];
-    if (avfs_same_file(&s->identity, id) == AVFS_SAME_FILE) found = s;
+  for (i = 0; i < registry.store_count; i++) {
+    avfs_sameness same = avfs_same_file(&registry.stores[i]->identity, id);
+    if (same == AVFS_SAME_FILE || (perhaps && found == NULL && same == AVFS_PERHAPS_SAME_FILE)) {
+      found = registry.stores[i];
+    }
+    if (same == AVFS_SAME_FILE) break;
   }
   if (found != NULL) found->refs++;
   registry_leave(&registry);
@@ -212,6 +215,13 @@ avfs_store *avfs_registry_find_file(const avfs_identity *id) {
 
 avfs_store *avfs_registry_retain(avfs_store *s) {
   s->refs++;
+  return s;
+}
+
+avfs_store *avfs_registry_retain_open(avfs_store *s) {
+  registry_enter(&registry);
+  s->refs++;
+  registry_leave(&registry);
   return s;
 }
 

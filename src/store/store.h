@@ -442,10 +442,13 @@ int avfs_registry_find(const avfs_identity *id, avfs_store **store_out);
 /* Adds a new store with its first connection, unless one that find would tell of has come up
  * meanwhile; *store_out is s, or else as find has it. SQLITE_NOMEM. */
 int avfs_registry_add(avfs_store *s, avfs_store **store_out);
-/* Takes a reference to the open store of this file, if there is one. */
-avfs_store *avfs_registry_find_file(const avfs_identity *id);
+/* Takes a reference to the open store of this file, if there is one; perhaps: else to one that may
+ * be of this file or of another. */
+avfs_store *avfs_registry_find_file(const avfs_identity *id, int perhaps);
 /* Takes another reference to an open store; with the registry locked (visit). */
 avfs_store *avfs_registry_retain(avfs_store *s);
+/* The same, for who has a connection to it. */
+avfs_store *avfs_registry_retain_open(avfs_store *s);
 /* A connection is gone, unless it is the last: then 1, and others may still join. */
 int avfs_registry_leave_others(avfs_store *s);
 /* A connection is gone; 1 when it was the last: the caller takes the store down, and

@@ -91,9 +91,15 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
 
 /* ---- actions ------------------------------------------------------------- */
 
+static int on_its_store(avfs_main_file *m, int (*act)(avfs_store *s, uint32_t timeout_ms)) {
+  avfs_store *s = avfs_main_file_retain_store(m);
+  int rc = s == NULL ? SQLITE_OK : act(s, AVFS_FOREVER);
+  if (s != NULL) avfs_store_release(s);
+  return rc;
+}
+
 static int pragma_flush(avfs_main_file *m, char **answer) {
-  int rc = SQLITE_OK;
-  if (m->conn.store != NULL) rc = avfs_store_flush(m->conn.store, AVFS_FOREVER);
+  int rc = on_its_store(m, avfs_store_flush);
   if (rc != SQLITE_OK) {
     *answer = sqlite3_mprintf("asyncvfs_flush: the disk does not take the commits: %s; they stay "
                               "in memory and are tried again", sqlite3_errstr(rc));
@@ -104,8 +110,7 @@ static int pragma_flush(avfs_main_file *m, char **answer) {
 }
 
 static int pragma_drain(avfs_main_file *m, char **answer) {
-  int rc = SQLITE_OK;
-  if (m->conn.store != NULL) rc = avfs_store_drain(m->conn.store, AVFS_FOREVER);
+  int rc = on_its_store(m, avfs_store_drain);
   if (rc == SQLITE_BUSY) {
     *answer = sqlite3_mprintf("asyncvfs_drain: a connection of this process is in a transaction");
   } else if (rc != SQLITE_OK) {

@@ -295,22 +295,27 @@ static avfs_store *find_by_full_name(const char *path) {
   return s;
 }
 
-static avfs_store *find_by_file(const char *path) {
+static avfs_store *find_by_file(const char *path, int perhaps) {
   avfs_identity id;
   avfs_store *s = NULL;
   if (self.io->path_identity(path, &id) != SQLITE_OK) return NULL;
-  if (id.place != NULL) s = avfs_registry_find_file(&id);
+  if (id.place != NULL) s = avfs_registry_find_file(&id, perhaps);
   avfs_free(id.place);
   return s;
 }
 
-avfs_store *avfs_vfs_find_store(const char *path) {
+avfs_store *avfs_vfs_find_store(const char *path, int perhaps) {
   avfs_store *s;
   if (self.io == NULL) return NULL;
   s = find_by_name(path);
   if (s == NULL) s = find_by_full_name(path);
-  if (s == NULL) s = find_by_file(path);
+  if (s == NULL) s = find_by_file(path, perhaps);
   return s;
+}
+
+avfs_store *avfs_main_file_retain_store(avfs_main_file *m) {
+  if (m->conn.store == NULL) return avfs_vfs_find_store(m->conn.path, 1);
+  return avfs_registry_retain_open(m->conn.store);
 }
 
 /* ---- registration -------------------------------------------------------- */

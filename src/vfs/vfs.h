@@ -106,8 +106,13 @@ char *avfs_uri_misspelt(const char *name);
 avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema);
 
 /* Takes a reference to the open store of the database that a path leads to, however the path is
- * written; NULL: it has none. */
-avfs_store *avfs_vfs_find_store(const char *path);
+ * written; NULL: it has none. perhaps: also one that may be of this file or of another, as for the
+ * second name of a file. */
+avfs_store *avfs_vfs_find_store(const char *path, int perhaps);
+/* Takes a reference to the store that has commits of the connection's file: its own; or, when it
+ * has none, that of other connections of this process, opened before the file got a second name.
+ * NULL: there are no such commits. */
+avfs_store *avfs_main_file_retain_store(avfs_main_file *m);
 
 /* The VFS over `parent`, and how it is from the first call on; registers it under the name
  * "asyncvfs". on_open, if it is not NULL, is called whenever a main database is opened; what

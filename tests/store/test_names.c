@@ -206,6 +206,30 @@ static void a_link_made_later_is_seen_at_the_next_fresh_lock(void) {
   scenario_check_stock(path, 2, 2);
 }
 
+/* What other connections of the process committed before the file got its second name is this
+ * database's too: who asks by either name waits for it. */
+static void a_flush_by_either_name_is_one_of_the_file(void) {
+  const char *path = scratch_path("kept.db"), *link = sql_beside(path, "-link");
+  sqlite3 *keeper = scenario_open_table(path, ""), *by_link, *by_name;
+  long long ticket = 0;
+  EXPECT(sql_exec(keeper, "PRAGMA locking_mode=EXCLUSIVE; SELECT 1 FROM t") == SQLITE_OK);
+  faulty_fail(CALL_FLUSH, 1, FAULTY_ALWAYS, NULL);
+  EXPECT(sql_exec(keeper, "INSERT INTO t VALUES(1, 'x')") == SQLITE_OK);
+  EXPECT(CreateHardLinkA(link, path, NULL));
+  by_link = scenario_open(link, "");
+  by_name = scenario_open(path, "");
+  EXPECT(is_passed(by_link, "hard links") && is_passed(by_name, "hard links") && is_ours(keeper));
+  EXPECT(asyncvfs_ticket(by_link, "main", &ticket) == SQLITE_OK && asyncvfs_wait(ticket, 0) != SQLITE_OK);
+  EXPECT(asyncvfs_flush(link, 0) == SQLITE_BUSY || asyncvfs_flush(link, 0) == SQLITE_IOERR_FSYNC);
+  EXPECT(sql_exec(by_link, "PRAGMA asyncvfs_flush") != SQLITE_OK);
+  EXPECT(sql_exec(by_name, "PRAGMA asyncvfs_flush") != SQLITE_OK);
+  faulty_fail(CALL_FLUSH, 0, 0, NULL);
+  EXPECT(sql_exec(keeper, "PRAGMA locking_mode=NORMAL; SELECT 1 FROM t") == SQLITE_OK);
+  EXPECT(sqlite3_close(by_link) == SQLITE_OK && sqlite3_close(by_name) == SQLITE_OK);
+  EXPECT(sqlite3_close(keeper) == SQLITE_OK);
+  scenario_check_stock(path, 1, 1);
+}
+
 /* A database torn by stock SQLite, with the journal that takes it back, by copies. */
 static bool make_torn(const char *path) {
   const char *from = scratch_path("from.db");
@@ -379,6 +403,7 @@ static const scenario scenarios[] = {
     SCENARIO(files_of_one_place_stay_two),
     SCENARIO(a_name_that_is_not_the_files_own_is_passed_through),
     SCENARIO(a_link_made_later_is_seen_at_the_next_fresh_lock),
+    SCENARIO(a_flush_by_either_name_is_one_of_the_file),
     SCENARIO(a_hot_journal_is_seen_beside_either_name),
     SCENARIO(exclusive_is_passed_through_and_says_so),
     SCENARIO(disabled_by_the_environment_of_windows),
