@@ -27,7 +27,7 @@
   SUITE(page_table)    \
   SUITE(lock_table)    \
   SUITE(virtual_journal) \
-  SUITE(batch_journal) \
+  SUITE(journal_format) \
   SUITE(page_writer)   \
   SUITE(batch)         \
   SUITE(scheduler)     \

@@ -47,15 +47,15 @@ static int flush_all(int timeout_ms) {
   int rc = SQLITE_OK;
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
     id = s->id;
-    if (until == AVFS_NEVER && timeout_ms >= 0) until = s->io->now_ns() + (uint64_t)timeout_ms * 1000000;
+    if (until == AVFS_NEVER && timeout_ms >= 0) until = avfs_time_after(s->io->now_ns(), to_wait(timeout_ms));
     avfs_store_hurry(s);
   }
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
-    uint32_t wait_ms = AVFS_FOREVER;
+    uint32_t wait_ms;
     int one;
     id = s->id;
     now = s->io->now_ns();
-    if (until != AVFS_NEVER) wait_ms = now < until ? (uint32_t)((until - now) / 1000000) : 0;
+    wait_ms = avfs_wait_until(now, until);
     one = avfs_store_flush(s, wait_ms);
     if (rc == SQLITE_OK) rc = one;
   }

@@ -2,7 +2,7 @@
 #ifndef AVFS_BIND_H
 #define AVFS_BIND_H
 
-#include "api/host.h"
+#include "seam/sqlite_api.h"
 
 /* Serves the SQLite behind this table, which sqlite3_load_extension handed over. */
 int avfs_bind_table(const sqlite3_api_routines *table, char *message, int bytes);

@@ -20,7 +20,7 @@
 
 #include "api/bind.h"
 #include "store/store.h"
-#include "win32/log.h"
+#include "seam/log.h"
 #include "win32/port.h"
 
 static void end_of_process(void) {
@@ -31,7 +31,7 @@ static void end_of_process(void) {
                   "end; what was not on disk is lost");
     return;
   }
-  took_ms = (avfs_clock_now_ns() - began) / 1000000;
+  took_ms = avfs_ns_to_ms(avfs_clock_now_ns() - began);
   avfs_process_exit(&avfs_io_win32, took_ms < timeout_ms ? timeout_ms - (uint32_t)took_ms : 0);
 }
 

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "vfs/vfs.h"
-#include "win32/log.h"
+#include "seam/log.h"
 
 #include <windows.h>
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/host.h"
-#include "engine/batch_journal.h"
-#include "win32/heap.h"
+#include "seam/sqlite_api.h"
+#include "pages/journal_format.h"
+#include "seam/heap.h"
 
 /* What a state has come to. */
 enum { GO_ON, WAIT };
@@ -461,11 +461,11 @@ void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t pag
 }
 
 int avfs_batch_settle(avfs_batch *b, uint32_t timeout_ms) {
-  uint64_t until = b->io->now_ns() + (uint64_t)timeout_ms * 1000000;
+  uint64_t until = avfs_time_after(b->io->now_ns(), timeout_ms);
   int i, over = b->io->settle(&b->op, timeout_ms);
   for (i = 0; i < AVFS_PUMP_SLOTS; i++) {   /* all are cancelled, however long one takes */
     uint64_t now = b->io->now_ns();
-    if (!b->io->settle(&b->pump.slots[i].op, now < until ? (uint32_t)((until - now) / 1000000) : 0)) over = 0;
+    if (!b->io->settle(&b->pump.slots[i].op, avfs_wait_until(now, until))) over = 0;
   }
   return over;
 }

@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-#include "api/host.h"
-#include "win32/sync.h"
+#include "seam/sqlite_api.h"
+#include "seam/sync.h"
 
 enum { IDLE_MS = 3000 };   /* without a notice, and none expected, the thread ends */
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "api/host.h"
-#include "engine/lock_bytes.h"
+#include "seam/sqlite_api.h"
+#include "pages/lock_bytes.h"
 
 enum { FEW_PAGES = 8 };   /* are written one after the other */
 

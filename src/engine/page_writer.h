@@ -5,14 +5,14 @@
  * What makes the write safe, which journal was flushed before, is not known here.
  *
  * Two ranges of the file are special:
- *   - the lock bytes are never touched (engine/lock_bytes.h);
+ *   - the lock bytes are never touched (pages/lock_bytes.h);
  *   - nothing is written at or behind `file_bytes`, the length the file will have.
  */
 #ifndef AVFS_PAGE_WRITER_H
 #define AVFS_PAGE_WRITER_H
 
 #include "engine/pump.h"
-#include "store/page_table.h"
+#include "pages/page_table.h"
 
 typedef struct avfs_page_set {
   avfs_page **pages;       /* sorted by pgno, each once */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "api/host.h"
-#include "win32/heap.h"
+#include "seam/sqlite_api.h"
+#include "seam/heap.h"
 
 AVFS_LOCK_FUNCTIONS(pump, avfs_pump, avfs_pump_role)
 

@@ -17,8 +17,8 @@
 #ifndef AVFS_PUMP_H
 #define AVFS_PUMP_H
 
-#include "win32/io.h"
-#include "win32/sync.h"
+#include "seam/io.h"
+#include "seam/sync.h"
 
 enum {
   AVFS_PUMP_SLOTS = 8,

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stddef.h>
 
-#include "api/host.h"
-#include "win32/sync.h"
+#include "seam/sqlite_api.h"
+#include "seam/sync.h"
 
 /* A flush occupies its thread, and so does an operation that is alone. When no thread would be
  * left there is another one: a device that hangs stops its own databases. */
@@ -202,14 +202,14 @@ int avfs_engine_turn(uint32_t max_wait_ms) {
   t = engine.first;
   if (t != NULL && t->due_ns < engine.next_wake_ns) {
     uint64_t now = engine.io->now_ns();
-    uint64_t ms;
+    uint32_t ms;
     if (t->due_ns <= now) {
       run_task(t);
       engine_leave(&engine);
       return 1;
     }
-    ms = (t->due_ns - now + 999999) / 1000000;
-    if (ms < wait_ms) wait_ms = (uint32_t)ms;
+    ms = avfs_wait_until(now, t->due_ns);
+    if (ms < wait_ms) wait_ms = ms;
     my_wake_ns = engine.next_wake_ns = t->due_ns;
   }
   engine_leave(&engine);

@@ -40,7 +40,7 @@
 
 #include <stdint.h>
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 typedef struct avfs_task avfs_task;
 struct avfs_task {
@@ -53,7 +53,6 @@ struct avfs_task {
   int in_flight;               /* 0 or 1, set by run(): completions will continue the task */
 };
 
-#define AVFS_NEVER UINT64_MAX
 
 /* Starts the pool for this seam, unless there is one. */
 int avfs_engine_start(const avfs_io *io);

@@ -39,7 +39,7 @@
 
 #include "store/report.h"
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum {
   LINGER_MS = 20,           /* the OS lock is kept after the last batch... */
@@ -53,8 +53,6 @@ enum {
   LASTING = 8,              /* ...and before a writer is refused though there is room: 1.3 s */
   POOL_BYTES = 16 << 20     /* pages kept for the next transactions */
 };
-
-static const uint64_t ms = 1000000;   /* ns */
 
 /* Bytes of pages in memory for all databases of the process. */
 static avfs_counter process_bytes;
@@ -101,7 +99,7 @@ void avfs_store_kick(avfs_store *s) { avfs_task_schedule(&s->task, 0); }
 
 /* When what is committed is to start on its way. */
 static uint64_t batch_due(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
-  uint64_t lag = setting(s, AVFS_MAX_LAG_MS) * ms;
+  uint64_t lag = avfs_ms_to_ns(setting(s, AVFS_MAX_LAG_MS));
   uint64_t usual = s->run_usual_ns + s->run_usual_ns / 2;
   if (s->closing || is_pressing(s)) return 0;
   if (s->wanted_seq > s->draining_seq) return s->waiting < s->company ? s->gather_until_ns : 0;
@@ -185,7 +183,7 @@ static void release_draining(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 
 static void note_lag(avfs_lag *lag, uint64_t ns) {
   int i = 0;
-  while (i < AVFS_LAG_CLASSES - 1 && ns >= (ms << i)) i++;
+  while (i < AVFS_LAG_CLASSES - 1 && ns >= avfs_ms_to_ns(1) << i) i++;
   lag->batches[i]++;
   if (ns > lag->longest_ns) lag->longest_ns = ns;
 }
@@ -201,11 +199,11 @@ static void run_succeeded(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     note_lag(&s->lag, now - s->draining_oldest_ns);
     s->draining_oldest_ns = 0;
     s->company = s->draining_waiting + s->waiting;
-    s->gather_until_ns = now + (took / 2 < GATHER_MOST_MS * ms ? took / 2 : GATHER_MOST_MS * ms);
+    s->gather_until_ns = now + (took / 2 < avfs_ms_to_ns(GATHER_MOST_MS) ? took / 2 : avfs_ms_to_ns(GATHER_MOST_MS));
     s->run_usual_ns = s->run_usual_ns == 0 ? took : (s->run_usual_ns * 3 + took) / 4;
     s->lingering = 1;
-    s->linger_until_ns = now + LINGER_MS * ms;
-    s->warm_until_ns = now + WARM_MS * ms;
+    s->linger_until_ns = avfs_time_after(now, LINGER_MS);
+    s->warm_until_ns = avfs_time_after(now, WARM_MS);
     s->failures = 0;
     s->backoff_ms = 0;
   }
@@ -239,7 +237,7 @@ static void run_failed(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     s->failures++;
     s->backoff_ms = s->backoff_ms == 0 ? BACKOFF_FIRST_MS : s->backoff_ms * 2;
     if (s->backoff_ms > BACKOFF_MOST_MS) s->backoff_ms = BACKOFF_MOST_MS;
-    s->retry_ns = s->error_ns + s->backoff_ms * ms;
+    s->retry_ns = s->error_ns + avfs_ms_to_ns(s->backoff_ms);
     s->run = AVFS_RUN_BACKOFF;
     e.retry_ms = s->backoff_ms;
   }
@@ -287,7 +285,7 @@ static uint64_t look(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
             avfs_store_leave(s);   /* the answer comes from Windows: look again after it */
             others = avfs_registry_has_passed() ? 1 : s->io->others(s->db);
             avfs_store_enter(s);
-            if (others == 0) s->linger_until_ns = now + ALONE_MS * ms;
+            if (others == 0) s->linger_until_ns = avfs_time_after(now, ALONE_MS);
             else s->warm_until_ns = 0;   /* somebody, or nobody knows */
             break;
           }
@@ -312,11 +310,6 @@ void avfs_backlog_task(avfs_task *t) {
   avfs_store_check(s);
   avfs_store_leave(s);
   if (due != AVFS_NEVER) avfs_task_schedule(t, due);
-}
-
-/* What is left of a wait, rounded up. */
-static uint32_t ms_left(uint64_t now, uint64_t until) {
-  return until == AVFS_NEVER ? AVFS_FOREVER : (uint32_t)((until - now + ms - 1) / ms);
 }
 
 /* No scheduler is left to run the task again: avfs_backlog_exit looks itself. */
@@ -357,7 +350,7 @@ void avfs_backlog_exit(avfs_store *s, uint64_t deadline_ns) {
     if (avfs_backlog_is_empty(s) || s->run == AVFS_RUN_BACKOFF || now >= deadline_ns) break;
     op = s->io->ready();
     if (op == NULL && !avfs_batch_is_in_flight(&s->batch)) continue;   /* there was nothing to read or write */
-    if (op == NULL) op = s->io->wait(ms_left(now, deadline_ns));
+    if (op == NULL) op = s->io->wait(avfs_wait_until(now, deadline_ns));
     if (op != NULL) op->done(op);
   }
   if (avfs_backlog_is_empty(s) && !s->os_busy) (void)avfs_batch_remove_journal(&s->batch);
@@ -403,7 +396,7 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
   if (rc != SQLITE_OK || !is_full(s)) return rc;
   s->stalls++;
   if (c != NULL && setting(s, AVFS_ON_FULL) == AVFS_ON_FULL_BUSY) return SQLITE_BUSY;
-  until = c != NULL ? s->io->now_ns() + setting(s, AVFS_FULL_TIMEOUT_MS) * ms : AVFS_NEVER;
+  until = c != NULL ? s->io->now_ns() + avfs_ms_to_ns(setting(s, AVFS_FULL_TIMEOUT_MS)) : AVFS_NEVER;
   want(s, s->commit_seq);
   while (is_full(s)) {
     if (s->run == AVFS_RUN_BACKOFF) return s->error_rc;
@@ -417,7 +410,7 @@ int avfs_backlog_wait_for_room(avfs_store *s, const avfs_conn *c) {
       want(s, s->commit_seq);
       avfs_store_wait(s, STARVED_MS);
     } else {
-      avfs_store_wait(s, ms_left(now, until));
+      avfs_store_wait(s, avfs_wait_until(now, until));
     }
   }
   return SQLITE_OK;
@@ -444,7 +437,7 @@ int avfs_backlog_sleep(uint64_t us) {
   now = s->io->now_ns();
   until = now + us * 1000;
   while (now < until && is_full(s) && s->run != AVFS_RUN_BACKOFF) {
-    avfs_store_wait(s, ms_left(now, until));
+    avfs_store_wait(s, avfs_wait_until(now, until));
     now = s->io->now_ns();
   }
   avfs_store_leave(s);
@@ -461,7 +454,7 @@ void avfs_store_hurry(avfs_store *s) {
 
 int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
   uint64_t now = s->io->now_ns();
-  uint64_t until = timeout_ms == AVFS_FOREVER ? AVFS_NEVER : now + timeout_ms * ms;
+  uint64_t until = avfs_time_after(now, timeout_ms);
   int rc = SQLITE_OK;
   if (seq > s->draining_seq) s->waiting++;   /* freeze() takes it away again */
   want(s, seq);
@@ -475,7 +468,7 @@ int avfs_backlog_wait_durable(avfs_store *s, uint64_t seq, uint32_t timeout_ms) 
     } else {
       now = s->io->now_ns();
       if (now >= until) rc = failing ? s->error_rc : SQLITE_BUSY;
-      else wait_ms = ms_left(now, until);
+      else wait_ms = avfs_wait_until(now, until);
     }
     if (rc != SQLITE_OK) {
       if (seq > s->draining_seq) s->waiting--;

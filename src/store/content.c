@@ -18,22 +18,9 @@
 #include <assert.h>
 #include <string.h>
 
-#include "engine/lock_bytes.h"
+#include "pages/lock_bytes.h"
 #include "store/store.h"
-#include "win32/heap.h"
-
-int avfs_header_is_ours(const unsigned char *header, uint64_t size) {
-  if (size == 0) return 1;
-  if (size < 100 || memcmp(header, "SQLite format 3", 16) != 0) return 0;
-  /* The write and read version: 1 rollback journal, 2 WAL (fileformat2.html 1.3.3). */
-  return header[18] == 1 && header[19] == 1;
-}
-
-uint32_t avfs_header_page_bytes(const unsigned char *header) {
-  uint32_t n = (uint32_t)header[16] << 8 | header[17];
-  if (n == 1) n = 65536;
-  return n >= 512 && (n & (n - 1)) == 0 ? n : 0;
-}
+#include "seam/heap.h"
 
 static int is_writer(const avfs_conn *c) { return c->locker.level >= AVFS_LOCK_RESERVED; }
 

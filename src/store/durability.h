@@ -27,8 +27,8 @@
 
 #include <stdint.h>
 
-#include "api/host.h"
-#include "win32/sync.h"
+#include "seam/sqlite_api.h"
+#include "seam/sync.h"
 
 /* More connections to a shared cache with a durability of their own than that: all have the
  * strictest. */

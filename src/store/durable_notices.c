@@ -9,7 +9,7 @@
  * goes behind those that were handed over before.
  */
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 typedef struct durable_notice {
   avfs_notice base;   /* linked in s->notices, then by the notifier */

@@ -18,7 +18,7 @@
 #ifndef AVFS_LOCK_TABLE_H
 #define AVFS_LOCK_TABLE_H
 
-#include "api/host.h"
+#include "seam/sqlite_api.h"
 
 #define AVFS_LOCK_NONE      SQLITE_LOCK_NONE
 #define AVFS_LOCK_SHARED    SQLITE_LOCK_SHARED

@@ -11,7 +11,7 @@
 #ifndef AVFS_ONE_FILE_H
 #define AVFS_ONE_FILE_H
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 typedef enum avfs_sameness {
   AVFS_OTHER_FILE,

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum { MAX_PARAMETERS = 32 };   /* of a URI; the parent's own are two or three */
 

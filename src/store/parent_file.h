@@ -7,7 +7,7 @@
 #ifndef AVFS_PARENT_FILE_H
 #define AVFS_PARENT_FILE_H
 
-#include "api/host.h"
+#include "seam/sqlite_api.h"
 
 typedef struct avfs_parent_file {
   sqlite3_file *file;   /* of the parent VFS */

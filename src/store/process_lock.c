@@ -31,10 +31,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "pages/db_header.h"
 #include "store/one_file.h"
 #include "store/report.h"
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum {
   LOCAL_WAIT_MS = 20,     /* for a local lock */
@@ -49,12 +50,12 @@ static int wait_until(avfs_store *s, avfs_cond *cond, uint64_t deadline_ns)
     AVFS_REQUIRES(avfs_store_role) {
   uint64_t now = s->io->now_ns();
   if (now >= deadline_ns) return 0;
-  avfs_cond_wait(cond, &s->lock, (uint32_t)((deadline_ns - now + 999999) / 1000000));
+  avfs_cond_wait(cond, &s->lock, avfs_wait_until(now, deadline_ns));
   return 1;
 }
 
 static uint64_t deadline(const avfs_store *s, uint32_t ms) {
-  return s->io->now_ns() + (uint64_t)ms * 1000000;
+  return avfs_time_after(s->io->now_ns(), ms);
 }
 
 /* If RESERVED is free, the turn of the first in the queue begins, unless it has. */
@@ -212,7 +213,7 @@ static int fresh_lock(avfs_store *s, const avfs_conn *c, fresh *f) {
   if (rc != SQLITE_OK) goto unlock;
   rc = exists(s, s->wal_path, &there);
   if (rc != SQLITE_OK) goto unlock;
-  f->ours = !there && avfs_header_is_ours(f->header, f->size);
+  f->ours = !there && avfs_header_is_rollback(f->header, f->size);
   if (f->ours) return SQLITE_OK;
   rc = AVFS_PASS;
 unlock:
@@ -334,7 +335,7 @@ static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
 /* The OS lock stays, until the task tries again. By the setter of os_busy, without lock; with it
  * at the end. */
 static void keep_for_retry(avfs_store *s, int rc) AVFS_ACQUIRE(avfs_store_role) {
-  uint64_t again = s->io->now_ns() + (uint64_t)JOURNAL_RETRY_MS * 1000000;
+  uint64_t again = avfs_time_after(s->io->now_ns(), JOURNAL_RETRY_MS);
   avfs_report(rc, "asyncvfs: cannot cut %s (%u), which names a super-journal; %s stays locked until "
               "that is done", s->journal_path, s->io->os_error(), s->path);
   avfs_task_schedule(&s->task, again);

@@ -19,8 +19,8 @@
 
 #include "store/one_file.h"
 #include "store/store.h"
-#include "win32/heap.h"
-#include "win32/log.h"
+#include "seam/heap.h"
+#include "seam/log.h"
 
 enum { FIRST_CHAINS = 64, FIRST_STORES = 16 };
 
@@ -366,16 +366,11 @@ AVFS_NOT_ANALYSED static void log_exit_loss(const avfs_store *s, int in_flight) 
   avfs_log_line(line);
 }
 
-static uint32_t exit_ms_left(const avfs_io *io, uint64_t deadline_ns) {
-  uint64_t now = io->now_ns();
-  return now < deadline_ns ? (uint32_t)((deadline_ns - now) / 1000000) : 0;
-}
-
 /* A lock that is not free was held by a thread that is gone: what it guards may be
  * half changed, and nobody will ever give it back. Such a store is left alone; what
  * is on the disk is whole without it. */
 AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms) {
-  uint64_t deadline_ns = io->now_ns() + (uint64_t)timeout_ms * 1000000;
+  uint64_t deadline_ns = avfs_time_after(io->now_ns(), timeout_ms);
   size_t i;
   if (!avfs_lock_try_enter(&registry.lock)) {
     avfs_log_line("asyncvfs: the process ended while a database was opened or closed; what was "
@@ -393,7 +388,7 @@ AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms)
   for (i = 0; i < registry.store_count; i++) {
     avfs_store *s = registry.stores[i];
     int in_flight = s->exit_state == AVFS_EXIT_LATER &&
-                    !avfs_batch_settle(&s->batch, exit_ms_left(io, deadline_ns));
+                    !avfs_batch_settle(&s->batch, avfs_wait_until(io->now_ns(), deadline_ns));
     if (s->exit_state == AVFS_EXIT_LATER && !in_flight) avfs_backlog_exit(s, deadline_ns);
     if (s->durable_seq < s->commit_seq) log_exit_loss(s, in_flight);
   }

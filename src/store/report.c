@@ -9,12 +9,12 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "api/host.h"
+#include "seam/sqlite_api.h"
 #include "engine/notifier.h"
-#include "win32/heap.h"
-#include "win32/io.h"
-#include "win32/log.h"
-#include "win32/sync.h"
+#include "seam/heap.h"
+#include "seam/io.h"
+#include "seam/log.h"
+#include "seam/sync.h"
 
 typedef struct call {
   struct call *next;

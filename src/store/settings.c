@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "api/host.h"
-#include "win32/sync.h"
+#include "seam/sqlite_api.h"
+#include "seam/sync.h"
 
 enum { MOST_WORDS = 2 };
 

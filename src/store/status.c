@@ -23,7 +23,7 @@ typedef struct snapshot {
 } snapshot;
 
 static uint64_t age_ms(uint64_t now_ns, uint64_t then_ns) {
-  return then_ns == 0 || then_ns > now_ns ? 0 : (now_ns - then_ns) / 1000000;
+  return then_ns == 0 || then_ns > now_ns ? 0 : avfs_ns_to_ms(now_ns - then_ns);
 }
 
 static void take(avfs_store *s, snapshot *t) {
@@ -69,7 +69,7 @@ static void append_settings(sqlite3_str *out, const avfs_settings *settings, avf
 static void append_lag(sqlite3_str *out, const snapshot *t) {
   int i;
   sqlite3_str_appendf(out, ",\"lag\":{\"now_ms\":%lld,\"max_ms\":%lld,\"histogram\":[",
-                      (i64)t->oldest_ms, (i64)(t->lag.longest_ns / 1000000));
+                      (i64)t->oldest_ms, (i64)(avfs_ns_to_ms(t->lag.longest_ns)));
   for (i = 0; i < AVFS_LAG_CLASSES; i++) {
     sqlite3_str_appendf(out, i == 0 ? "%lld" : ",%lld", (i64)t->lag.batches[i]);
   }

@@ -18,7 +18,7 @@
 #include "store/one_file.h"
 #include "store/report.h"
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum {
   JOURNAL_MEMORY = 8 << 20,   /* of the virtual journal, before it overflows to a file */

@@ -41,19 +41,19 @@
 #ifndef AVFS_STORE_H
 #define AVFS_STORE_H
 
-#include "api/host.h"
+#include "seam/sqlite_api.h"
 #include "asyncvfs.h"
 #include "engine/batch.h"
 #include "engine/notifier.h"
 #include "engine/scheduler.h"
 #include "store/durability.h"
 #include "store/lock_table.h"
-#include "store/page_table.h"
+#include "pages/page_table.h"
 #include "store/parent_file.h"
 #include "store/settings.h"
 #include "store/virtual_journal.h"
-#include "win32/io.h"
-#include "win32/sync.h"
+#include "seam/io.h"
+#include "seam/sync.h"
 
 typedef struct avfs_store avfs_store;
 typedef struct avfs_conn avfs_conn;
@@ -303,11 +303,6 @@ int avfs_store_size(avfs_conn *conn, uint64_t *size_out);
 void avfs_store_set_chunk(avfs_store *s, int bytes);
 /* 1 when what the writer has written is what was there before: a rollback. */
 int avfs_store_writes_nothing_new(avfs_conn *conn);
-/* 1 when a file of this size with this header is a rollback-mode SQLite database,
- * or empty. */
-int avfs_header_is_ours(const unsigned char *header, uint64_t size);
-/* The page size that a header names; 0 when it is none. */
-uint32_t avfs_header_page_bytes(const unsigned char *header);
 
 /* ---- view.c -------------------------------------------------------------- */
 

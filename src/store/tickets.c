@@ -23,7 +23,7 @@
 #include <string.h>
 
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum { BLOCK = 65536, FIRST_ROOM = 16 };
 

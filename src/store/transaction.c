@@ -36,9 +36,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "pages/db_header.h"
 #include "store/report.h"
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 /* 1 when the connection is in EXCLUSIVE mode: it has committed before, under the lock that it
  * has. So no RESERVED stopped this transaction. */
@@ -244,7 +245,7 @@ int avfs_transaction_commit(avfs_conn *c, int *handed_over_out) {
       due = avfs_backlog_grew(s);
     }
   }
-  ours = s->ours = avfs_header_is_ours(s->header, s->committed.size);
+  ours = s->ours = avfs_header_is_rollback(s->header, s->committed.size);
   if (durability == AVFS_DURABILITY_DISK && s->durable_seq < s->commit_seq) {
     c->await_seq = s->commit_seq;
   }

@@ -26,7 +26,7 @@
 #include <assert.h>
 
 #include "store/store.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum {
   BEHIND_BYTES = 256,   /* SQLite may read so far behind a page of a corrupt database (os_win.c,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "store/report.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 void avfs_virtual_journal_init(avfs_virtual_journal *j, sqlite3_vfs *parent, const char *database,
                                uint64_t memory_limit) {

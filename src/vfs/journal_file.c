@@ -13,9 +13,9 @@
  */
 #include <string.h>
 
-#include "engine/batch_journal.h"
+#include "pages/journal_format.h"
 #include "vfs/vfs.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 struct avfs_journal_file {
   sqlite3_file base;

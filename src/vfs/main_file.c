@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "vfs/vfs.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 static avfs_conn *conn_of(sqlite3_file *f) { return &((avfs_main_file *)f)->conn; }
 

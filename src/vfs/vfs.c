@@ -15,8 +15,8 @@
 
 #include <string.h>
 
-#include "win32/environment.h"
-#include "win32/heap.h"
+#include "seam/environment.h"
+#include "seam/heap.h"
 
 static struct {
   sqlite3_vfs vfs;       /* pAppData: the parent. Filled once: connections that are passed through

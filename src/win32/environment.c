@@ -1,5 +1,5 @@
 /* environment.c: see environment.h. */
-#include "win32/environment.h"
+#include "seam/environment.h"
 
 #include <string.h>
 #include <windows.h>

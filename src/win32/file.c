@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "api/host.h"
-#include "win32/heap.h"
+#include "seam/sqlite_api.h"
+#include "seam/heap.h"
 #include "win32/identity.h"
 
 /* Not in every SDK. */
@@ -333,12 +333,11 @@ static int file_settle(avfs_op *op, uint32_t timeout_ms) {
   enum { SLICE_MS = 10 };
   avfs_overlapped *o = (avfs_overlapped *)op->os;
   OVERLAPPED *ov = &o->ov;
-  uint64_t now = avfs_clock_now_ns(), until = now + (uint64_t)timeout_ms * 1000000;
+  uint64_t now = avfs_clock_now_ns(), until = avfs_time_after(now, timeout_ms);
   if (HasOverlappedIoCompleted(ov) || is_wine()) return 1;
   CancelIoEx(op->file->handle, ov);
   while (!HasOverlappedIoCompleted(ov) && now < until) {
-    uint64_t left_ms = (until - now + 999999) / 1000000;
-    uint32_t slice = left_ms < SLICE_MS ? (uint32_t)left_ms : SLICE_MS;
+    uint32_t left_ms = avfs_wait_until(now, until), slice = left_ms < SLICE_MS ? left_ms : SLICE_MS;
     if (ov->hEvent != NULL) WaitForSingleObject(op->file->event, slice);   /* it was alone */
     else (void)avfs_port_wait(slice);
     now = avfs_clock_now_ns();

@@ -1,5 +1,5 @@
 /* heap.c: memory from the process heap. */
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 #include <windows.h>
 

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <wchar.h>
 
-#include "api/host.h"
-#include "win32/heap.h"
+#include "seam/sqlite_api.h"
+#include "seam/heap.h"
 
 /* Of wdm.h and ntifs.h. */
 enum {

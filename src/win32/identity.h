@@ -2,7 +2,7 @@
 #ifndef AVFS_WIN32_IDENTITY_H
 #define AVFS_WIN32_IDENTITY_H
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 #include <windows.h>
 

@@ -1,6 +1,6 @@
 /* log.c: see log.h. The file is opened for each line: there are few, and so it can be
  * moved away, and is there from the first one that there is. */
-#include "win32/log.h"
+#include "seam/log.h"
 
 #include <stdio.h>
 #include <string.h>

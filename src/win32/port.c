@@ -20,8 +20,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "api/host.h"
-#include "win32/sync.h"
+#include "seam/sqlite_api.h"
+#include "seam/sync.h"
 
 enum { KEY_IO = AVFS_PORT_IO_KEY, KEY_POST };
 
@@ -135,15 +135,14 @@ static int is_gone(DWORD thread, uint32_t timeout_ms) {
 }
 
 int avfs_port_exit(uint32_t timeout_ms) {
-  uint64_t until = avfs_clock_now_ns() + (uint64_t)timeout_ms * 1000000;
+  uint64_t until = avfs_time_after(avfs_clock_now_ns(), timeout_ms);
   int i;
   exiting = 1;
   memset(&list_lock, 0, sizeof list_lock);
   ready_first = NULL;
   ready_end = &ready_first;
   for (i = 0; i < AVFS_MOST_THREADS && pool[i] != 0; i++) {
-    uint64_t now = avfs_clock_now_ns();
-    uint32_t left = now < until ? (uint32_t)((until - now) / 1000000) : 0;
+    uint32_t left = avfs_wait_until(avfs_clock_now_ns(), until);
     if (pool[i] != GetCurrentThreadId() && !is_gone(pool[i], left)) return 0;
   }
   return 1;

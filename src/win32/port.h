@@ -2,7 +2,7 @@
 #ifndef AVFS_PORT_H
 #define AVFS_PORT_H
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 #include <windows.h>
 

@@ -1,5 +1,5 @@
 /* sync.c: the seam's locks, condition variables and threads, by Win32. */
-#include "win32/sync.h"
+#include "seam/sync.h"
 #include "win32/port.h"
 
 #include <assert.h>

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../harness.h"
-#include "api/host.h"
+#include "seam/sqlite_api.h"
 
 enum { FILES = 4, QUEUE = 64, SECTOR = 512, ERROR_OF_DEVICE = 1117 };
 

@@ -26,7 +26,7 @@
 
 #include <stdbool.h>
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 typedef enum fake_kind {
   FAKE_OPEN, FAKE_REMOVE, FAKE_SIZE, FAKE_RESIZE, FAKE_FLUSH, FAKE_READ, FAKE_WRITE

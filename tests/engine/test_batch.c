@@ -25,7 +25,7 @@
 #include "engine/batch.h"
 #include "engine/fake_io.h"
 #include "vfs/sql_tools.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum {
   SECTOR = 4096, HEADER_FIELDS = 28,

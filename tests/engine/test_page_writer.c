@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "engine/batch.h"
-#include "engine/batch_journal.h"
+#include "pages/journal_format.h"
 #include "engine/page_writer.h"
 #include "vfs/sql_tools.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 enum {
   PAGES = 60,                       /* in the window, at most */

@@ -18,6 +18,6 @@ fi
 # shellcheck disable=SC2086
 $cc -std=c17 -D_GNU_SOURCE -DAVFS_CHECK -O2 -g -Wall -Wextra -Wshadow ${NATIVE_CFLAGS:-} \
   -I"$src" -I"$root/include" -I"$here" -I"$here/.." -I"$sqlite" \
-  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$here/seam.c" "$here/watchdog.c" "$here/$program.c" "$here/../record/commits.c" ${NATIVE_MORE:-} \
+  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$src"/pages/*.c "$here/seam.c" "$here/watchdog.c" "$here/$program.c" "$here/../record/commits.c" ${NATIVE_MORE:-} \
   "$object" -rdynamic -lpthread -ldl -lm -o "$out.new"
 mv "$out.new" "$out"

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "vfs/vfs.h"
-#include "win32/environment.h"
-#include "win32/heap.h"
-#include "win32/log.h"
-#include "win32/sync.h"
+#include "seam/environment.h"
+#include "seam/heap.h"
+#include "seam/log.h"
+#include "seam/sync.h"
 
 const sqlite3_api_routines *sqlite3_api;
 unsigned native_flush_us = 2000;

@@ -1,4 +1,4 @@
-/* seam.h: the product's seam (win32/io.h, sync.h, heap.h) over POSIX threads and files.
+/* seam.h: the product's seam (seam/io.h, sync.h, heap.h) over POSIX threads and files.
  *
  *   engine --> io_write --> queue --> two threads, pwrite --> completions --> io_wait
  *                 |                                              ^
@@ -14,7 +14,7 @@
 #ifndef NATIVE_SEAM_H
 #define NATIVE_SEAM_H
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 extern const avfs_io native_io;
 /* A flush takes up to so long, by chance: the time in which the others go on. */

@@ -23,7 +23,7 @@
 #include "record/commits.h"
 #include "record/log.h"
 #include "vfs/sql_tools.h"
-#include "win32/io.h"
+#include "seam/io.h"
 
 /* Of api/bind.h and vfs/vfs.h, which would send this file's own sqlite3_ calls through
  * the library's table. */

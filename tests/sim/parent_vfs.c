@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/lock_bytes.h"
+#include "pages/lock_bytes.h"
 #include "faults.h"
 #include "sqlite3.h"
 

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/lock_bytes.h"
+#include "pages/lock_bytes.h"
 #include "sqlite3.h"
-#include "win32/environment.h"
-#include "win32/heap.h"
-#include "win32/log.h"
-#include "win32/sync.h"
+#include "seam/environment.h"
+#include "seam/heap.h"
+#include "seam/log.h"
+#include "seam/sync.h"
 
 /* ---- heap.h -------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* seam.h: the product's seam (win32/io.h, sync.h, heap.h) over the simulation.
+/* seam.h: the product's seam (seam/io.h, sync.h, heap.h) over the simulation.
  *
  * Locks are flags, with assertions: never taken twice by one thread, never left by
  * another, never held across a call of the disk. A write is in flight until some
@@ -17,7 +17,7 @@
 
 #include "disk.h"
 #include "faults.h"
-#include "win32/io.h"
+#include "seam/io.h"
 
 extern const avfs_io sim_io;
 extern uint64_t sim_heap_blocks;       /* in use */

@@ -33,7 +33,7 @@
 #include "campaign.h"
 #include "committers.h"
 #include "crash.h"
-#include "engine/lock_bytes.h"
+#include "pages/lock_bytes.h"
 #include "minimise.h"
 #include "parent_vfs.h"
 #include "seam.h"

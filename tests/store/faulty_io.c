@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "sqlite3.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 #include "win32/machine.h"
 #include "win32/port.h"
 

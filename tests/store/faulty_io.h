@@ -14,7 +14,7 @@
 
 #include <windows.h>
 
-#include "win32/io.h"
+#include "seam/io.h"
 
 typedef enum faulty_call {
   CALL_OPEN, CALL_REMOVE, CALL_IDENTITY, CALL_SIZE, CALL_RESIZE, CALL_FLUSH, CALL_READ, CALL_WRITE,

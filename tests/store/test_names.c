@@ -10,8 +10,8 @@
 
 #include "asyncvfs.h"
 #include "store/one_file.h"
-#include "win32/heap.h"
-#include "win32/log.h"
+#include "seam/heap.h"
+#include "seam/log.h"
 
 /* ---- tools ------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
  * faults too. The few bytes that alignment leaves behind a block hold a pattern,
  * which free checks. At the end of the process every block must be free.
  */
-#include "win32/heap.h"
+#include "seam/heap.h"
 
 #include <stdint.h>
 #include <stdio.h>

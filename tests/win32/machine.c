@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/lock_bytes.h"
+#include "pages/lock_bytes.h"
 #include "sqlite3.h"
 #include "win32/port.h"
 

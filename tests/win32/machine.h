@@ -2,7 +2,7 @@
  *
  *   store, engine --> win32/file.c --> avfs_windows_now, which is: machine.c --> ReadFile, WriteFile
  *
- * In all tests, who reads or writes the lock bytes of a database (engine/lock_bytes.h) is refused
+ * In all tests, who reads or writes the lock bytes of a database (pages/lock_bytes.h) is refused
  * with ERROR_LOCK_VIOLATION: the product, and SQLite's own win32 VFS in its place. Wine lets it
  * pass. The rest is up to TEST_MACHINE, which the children of a test inherit:
  *

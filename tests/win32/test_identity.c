@@ -13,7 +13,7 @@
 
 #include "engine/scheduler.h"
 #include "vfs/sql_tools.h"
-#include "win32/heap.h"
+#include "seam/heap.h"
 #include "win32/identity.h"
 #include "win32/path_limit.h"
 

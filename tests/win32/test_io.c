@@ -1,4 +1,4 @@
-/* test_io.c: the seam's contract (win32/io.h), held by the machine's own table.
+/* test_io.c: the seam's contract (seam/io.h), held by the machine's own table.
  *
  * The pool of engine/scheduler.c takes the completions, as it does in the product;
  * `done` sets an event that the test waits for.

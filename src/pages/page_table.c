@@ -1,11 +1,11 @@
 /* page_table.c: see page_table.h. */
-#include "store/page_table.h"
+#include "pages/page_table.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "api/host.h"
-#include "win32/heap.h"
+#include "seam/sqlite_api.h"
+#include "seam/heap.h"
 
 enum { FEWEST_BUCKETS = 64 };
 

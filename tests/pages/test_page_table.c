@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "store/page_table.h"
+#include "pages/page_table.h"
 #include "vfs/sql_tools.h"
 
 enum {

@@ -1,4 +1,4 @@
-/* batch_journal.h: the format of SQLite's rollback journal (fileformat2.html 3).
+/* journal_format.h: the format of SQLite's rollback journal (fileformat2.html 3).
  *
  *   0            4096                                        end     length
  *   | header     | record | record | ... | record | super     | zeros |
@@ -19,12 +19,12 @@
  *   - each page stands once (the last one would win), the lock-byte page never
  *     (it ends the playback).
  */
-#ifndef AVFS_BATCH_JOURNAL_H
-#define AVFS_BATCH_JOURNAL_H
+#ifndef AVFS_JOURNAL_FORMAT_H
+#define AVFS_JOURNAL_FORMAT_H
 
 #include <stdint.h>
 
-#include "engine/lock_bytes.h"
+#include "pages/lock_bytes.h"
 
 enum { AVFS_SECTOR = 4096 };
 

@@ -27,6 +27,8 @@
 
 #include <stdint.h>
 
+#include "seam/time.h"
+
 #if defined(__clang__)
 # define AVFS_TSA(x) __attribute__((x))
 #else
@@ -71,8 +73,6 @@ typedef struct avfs_cond {
   void *os;
   uint32_t waiters;
 } avfs_cond;
-
-#define AVFS_FOREVER UINT32_MAX
 
 void avfs_lock_enter(avfs_lock *l);
 void avfs_lock_leave(avfs_lock *l);

@@ -28,6 +28,8 @@
 
 #include <stdint.h>
 
+#include "seam/time.h"
+
 typedef struct avfs_file avfs_file;
 typedef struct avfs_op avfs_op;
 

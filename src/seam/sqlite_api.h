@@ -1,12 +1,12 @@
-/* host.h: the SQLite that this library serves.
+/* sqlite_api.h: the SQLite that this library serves.
  *
  * Every sqlite3_xxx() in the library goes through sqlite3ext.h's table of
  * function pointers, since the host may be any SQLite: it came with
  * sqlite3_load_extension, or host.c filled the table from a module's exports. It
  * has what api/wanted.h lists, and no more. The table is set before the VFS is registered and never changes after.
  */
-#ifndef AVFS_HOST_H
-#define AVFS_HOST_H
+#ifndef AVFS_SQLITE_API_H
+#define AVFS_SQLITE_API_H
 
 #include <stddef.h>
 

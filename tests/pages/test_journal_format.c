@@ -1,8 +1,8 @@
-/* test_batch_journal.c: the journal's format, judged by SQLite's own rollback.
+/* test_journal_format.c: the journal's format, judged by SQLite's own rollback.
  *
  *   before ---- torn: some pages of `after`, some of noise ---- on the disk
  *     |                                                            |
- *     +---- pre-images in a journal made by batch_journal.h -------+
+ *     +---- pre-images in a journal made by journal_format.h -------+
  *                                                                  |
  *   stock SQLite opens it: the file's bytes are `before` again <---+
  *
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/batch_journal.h"
+#include "pages/journal_format.h"
 #include "vfs/sql_tools.h"
 
 enum { MOST_SEGMENTS = 4 };
@@ -497,8 +497,8 @@ static int set_up(void) {
   return 0;
 }
 
-void suite_batch_journal(void) {
-  CU_pSuite suite = CU_add_suite("batch_journal", set_up, NULL);
+void suite_journal_format(void) {
+  CU_pSuite suite = CU_add_suite("journal_format", set_up, NULL);
   ADD_TEST(suite, stock_sqlite_rolls_back_every_page_size);
   ADD_TEST(suite, a_journal_of_another_page_size_is_rolled_back);
   ADD_TEST(suite, nothing_before_means_an_empty_file_after);

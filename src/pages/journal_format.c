@@ -1,5 +1,5 @@
-/* batch_journal.c: see batch_journal.h. */
-#include "engine/batch_journal.h"
+/* journal_format.c: see journal_format.h. */
+#include "pages/journal_format.h"
 
 #include <string.h>
 

@@ -1,0 +1,17 @@
+/* db_header.c: see db_header.h. */
+#include "pages/db_header.h"
+
+#include <string.h>
+
+int avfs_header_is_rollback(const unsigned char *header, uint64_t size) {
+  if (size == 0) return 1;
+  if (size < AVFS_DB_HEADER_BYTES || memcmp(header, "SQLite format 3", 16) != 0) return 0;
+  /* The write and read version: 1 rollback journal, 2 WAL (fileformat2.html 1.3.3). */
+  return header[18] == 1 && header[19] == 1;
+}
+
+uint32_t avfs_header_page_bytes(const unsigned char *header) {
+  uint32_t n = (uint32_t)header[16] << 8 | header[17];
+  if (n == 1) n = 65536;
+  return n >= 512 && (n & (n - 1)) == 0 ? n : 0;
+}

@@ -1,0 +1,14 @@
+/* db_header.h: what the first 100 bytes of a database file say (fileformat2.html 1.3). */
+#ifndef AVFS_DB_HEADER_H
+#define AVFS_DB_HEADER_H
+
+#include <stdint.h>
+
+enum { AVFS_DB_HEADER_BYTES = 100 };
+
+/* 1 when a file of this size with this header is a rollback-mode SQLite database, or empty. */
+int avfs_header_is_rollback(const unsigned char *header, uint64_t size);
+/* The page size that a header names; 0 when it is none. */
+uint32_t avfs_header_page_bytes(const unsigned char *header);
+
+#endif
