@@ -24,6 +24,7 @@ int avfs_main_close(sqlite3_file *f) {
     m->conn.store = NULL;
   }
   avfs_main_file_end(m);
+  avfs_counter_add(&m->vfs->open, -1);
   rc = avfs_parent_file_close(m->conn.parent);
   m->conn.parent = NULL;
   avfs_free(m->conn.path);

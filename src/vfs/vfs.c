@@ -1,4 +1,4 @@
-/* vfs.c: the sqlite3_vfs named "asyncvfs".
+/* vfs.c: the sqlite3_vfs, under each of its names ("asyncvfs", "sqlite3async").
  *
  * Names. A journal's or WAL's name is its database's with a tail. Whether such a
  * name means the file on the disk or the virtual one is one rule:
@@ -18,15 +18,18 @@
 #include "seam/environment.h"
 #include "seam/heap.h"
 
+avfs_vfs avfs_asyncvfs = {.name = "asyncvfs"};
+
+/* What all names have in common: of the first that was registered. */
 static struct {
-  sqlite3_vfs vfs;       /* pAppData: the parent. Filled once: connections that are passed through
-                            use it while it is not registered */
   const avfs_io *io;
+  sqlite3_vfs *parent;
   int (*on_open)(void);
-  int registered;
 } self;
 
-static sqlite3_vfs *parent_of(sqlite3_vfs *vfs) { return vfs->pAppData; }
+/* Of a copy of ours too, in which a shim has put methods of its own. */
+static avfs_vfs *name_of(sqlite3_vfs *vfs) { return vfs->pAppData; }
+static sqlite3_vfs *parent_of(sqlite3_vfs *vfs) { return name_of(vfs)->parent; }
 
 /* ---- names --------------------------------------------------------------- */
 
@@ -93,6 +96,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     return SQLITE_NOMEM;
   }
   if (flags_out != NULL) *flags_out = got;
+  m->vfs = name_of(vfs);
   avfs_durability_init(&m->conn.durability, settings.value[AVFS_DURABILITY], name, vfs);
   m->conn.misspelt = avfs_uri_misspelt(name);
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;
@@ -112,6 +116,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
       return rc;
     }
   }
+  avfs_counter_add(&m->vfs->open, 1);
   if (m->conn.store == NULL) {
     avfs_main_file_begin(m, AVFS_MODE_PASSED, m->reason);
     return SQLITE_OK;
@@ -235,7 +240,7 @@ int avfs_common_control(avfs_main_file *m, int op, void *arg) {
     case SQLITE_FCNTL_PRAGMA:
       return avfs_pragma(m, arg);
     case SQLITE_FCNTL_VFSNAME:
-      *(char **)arg = sqlite3_mprintf("asyncvfs/%s", parent_of(&self.vfs)->zName);
+      *(char **)arg = sqlite3_mprintf("%s/%s", m->vfs->name, m->vfs->parent->zName);
       return SQLITE_OK;
     case SQLITE_FCNTL_PDB:   /* the file has been opened; under shared cache, by one more */
       avfs_durability_joined(&m->conn.durability, arg);
@@ -284,7 +289,7 @@ static avfs_store *find_by_name(const char *path) {
 
 /* As SQLite makes names of what it is given. */
 static avfs_store *find_by_full_name(const char *path) {
-  sqlite3_vfs *parent = parent_of(&self.vfs);
+  sqlite3_vfs *parent = self.parent;
   char *full = avfs_alloc((size_t)parent->mxPathname + 1);
   avfs_store *s = NULL;
   if (full == NULL) return NULL;
@@ -322,14 +327,15 @@ avfs_store *avfs_main_file_retain_store(avfs_main_file *m) {
 
 static int largest(int a, int b) { return a > b ? a : b; }
 
-static void fill(const avfs_io *io, sqlite3_vfs *parent, int (*on_open)(void)) {
-  sqlite3_vfs *v = &self.vfs;
+static void fill(avfs_vfs *name, sqlite3_vfs *parent) {
+  sqlite3_vfs *v = &name->base;
+  name->parent = parent;
   v->iVersion = 2;   /* no system calls to override */
   v->szOsFile = largest(largest((int)sizeof(avfs_main_file), avfs_journal_file_bytes()),
                         largest(avfs_refused_file_bytes(), parent->szOsFile));
   v->mxPathname = parent->mxPathname;
-  v->zName = "asyncvfs";
-  v->pAppData = parent;
+  v->zName = name->name;
+  v->pAppData = name;
   v->xOpen = vfs_open;
   v->xDelete = vfs_delete;
   v->xAccess = vfs_access;
@@ -343,21 +349,32 @@ static void fill(const avfs_io *io, sqlite3_vfs *parent, int (*on_open)(void)) {
   v->xCurrentTime = vfs_current_time;
   v->xGetLastError = vfs_get_last_error;
   v->xCurrentTimeInt64 = parent->iVersion >= 2 ? vfs_current_time_int64 : NULL;
-  self.io = io;
-  self.on_open = on_open;
+}
+
+int avfs_vfs_register_name(avfs_vfs *v, const avfs_io *io, sqlite3_vfs *parent, int make_default,
+                           int (*on_open)(void)) {
+  int rc;
+  if (self.io == NULL) {
+    self.io = io;
+    self.parent = parent;
+    self.on_open = on_open;
+  }
+  /* Connections use it while it is not registered. */
+  if (v->base.zName == NULL || (!v->registered && avfs_counter_get(&v->open) == 0)) fill(v, parent);
+  rc = sqlite3_vfs_register(&v->base, make_default);
+  if (rc == SQLITE_OK) v->registered = 1;
+  return rc;
+}
+
+int avfs_vfs_unregister_name(avfs_vfs *v) {
+  int rc = v->registered ? sqlite3_vfs_unregister(&v->base) : SQLITE_OK;
+  if (rc == SQLITE_OK) v->registered = 0;
+  return rc;
 }
 
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default,
                       int (*on_open)(void)) {
-  int rc;
-  if (self.vfs.zName == NULL) fill(io, parent, on_open);
-  rc = sqlite3_vfs_register(&self.vfs, make_default);
-  if (rc == SQLITE_OK) self.registered = 1;
-  return rc;
+  return avfs_vfs_register_name(&avfs_asyncvfs, io, parent, make_default, on_open);
 }
 
-int avfs_vfs_unregister(void) {
-  int rc = self.registered ? sqlite3_vfs_unregister(&self.vfs) : SQLITE_OK;
-  if (rc == SQLITE_OK) self.registered = 0;
-  return rc;
-}
+int avfs_vfs_unregister(void) { return avfs_vfs_unregister_name(&avfs_asyncvfs); }

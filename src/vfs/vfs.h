@@ -1,6 +1,6 @@
 /* vfs.h: what SQLite sees of us.
  *
- *   sqlite3_vfs "asyncvfs" (vfs.c)
+ *   sqlite3_vfs "asyncvfs" (vfs.c), and "sqlite3async" (api/sqlite3async.c)
  *     xOpen, by kind of file:
  *       main database ---> main_file.c     managed: the store
  *            ^                 |
@@ -23,9 +23,22 @@ enum avfs_mode {
   AVFS_MODE_MANAGED    /* it uses the store */
 };
 
+/* A name under which SQLite finds us. Static: connections that are passed through use it while it
+ * is not registered. */
+typedef struct avfs_vfs {
+  sqlite3_vfs base;    /* pAppData: this */
+  const char *name;
+  sqlite3_vfs *parent;
+  avfs_counter open;   /* main databases that are open through it */
+  int registered;      /* guarded by who registers */
+} avfs_vfs;
+
+extern avfs_vfs avfs_asyncvfs;
+
 /* An open main database. */
 struct avfs_main_file {
   sqlite3_file base;
+  avfs_vfs *vfs;               /* through which it was opened */
   avfs_conn conn;              /* conn.store is NULL when it can never be managed */
   enum avfs_mode mode;         /* changed by avfs_main_file_become alone */
   const char *reason;          /* why it is passed through; static text; NULL: it is not */
@@ -114,9 +127,14 @@ avfs_store *avfs_vfs_find_store(const char *path, int perhaps);
  * NULL: there are no such commits. */
 avfs_store *avfs_main_file_retain_store(avfs_main_file *m);
 
-/* The VFS over `parent`, and how it is from the first call on; registers it under the name
- * "asyncvfs". on_open, if it is not NULL, is called whenever a main database is opened; what
- * it answers beside SQLITE_OK, the open does. */
+/* Registers the VFS over `parent` under a name; again is fine. The parent changes only while the name
+ * is not registered and nothing is open through it. io and on_open are, for all names, those of
+ * the first call. on_open, if it is not NULL, is called whenever a main database is opened; what
+ * it answers beside SQLITE_OK, the open does. One at a time. */
+int avfs_vfs_register_name(avfs_vfs *v, const avfs_io *io, sqlite3_vfs *parent, int make_default,
+                           int (*on_open)(void));
+int avfs_vfs_unregister_name(avfs_vfs *v);
+/* The same of "asyncvfs". */
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default,
                       int (*on_open)(void));
 int avfs_vfs_unregister(void);
