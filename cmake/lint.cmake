@@ -16,8 +16,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   set(lint_includes
     "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/src"
     -isystem "$<TARGET_PROPERTY:sqlite3_headers,INTERFACE_INCLUDE_DIRECTORIES>")
-  set(lint_defines "-DASYNCVFS_VERSION_TEXT=\"${PROJECT_VERSION}\"" -DAVFS_CHECK
-    -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN)
+  set(lint_defines -DAVFS_CHECK -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN)
 
   find_program(LINT_CLANG NAMES clang
                DOC "clang, for the thread-safety analysis")

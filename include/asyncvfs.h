@@ -19,9 +19,12 @@
  *
  * All functions may be called from any thread. Strings are UTF-8. Result codes are
  * SQLite's; 0 is SQLITE_OK. SQLITE_MISUSE: a NULL that is not allowed, or a timeout below
- * ASYNCVFS_FOREVER. A database that can never be ours (ASYNCVFS_DISABLE, a network volume, one that is not NTFS,
- * a read-only file, a file with two names, immutable=1, nolock=1, psow=0, exclusive=1) is
- * unknown to the functions that take a path.
+ * ASYNCVFS_FOREVER.
+ *
+ * A database is managed when its commits go through memory as above, and passed through when
+ * SQLite's own VFS does everything. One that can never be managed (ASYNCVFS_DISABLE, a network
+ * volume, one that is not NTFS, a read-only file, a file with two names, immutable=1, nolock=1,
+ * psow=0, exclusive=1) is unknown to the functions that take a path.
  */
 #ifndef ASYNCVFS_H
 #define ASYNCVFS_H
@@ -35,6 +38,11 @@ extern "C" {
 #else
 # define ASYNCVFS_CALL
 #endif
+
+/* The version of this header, as the file VERSION has it; CMake compares them. The library's own
+ * is asyncvfs_version(). */
+#define ASYNCVFS_VERSION        "0.1.0"
+#define ASYNCVFS_VERSION_NUMBER 1000   /* major * 1000000 + minor * 1000 + patch */
 
 /* A timeout that does not end. */
 #define ASYNCVFS_FOREVER (-1)
@@ -61,8 +69,8 @@ extern "C" {
 int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *message,
                                     int message_bytes);
 
-/* Takes the VFS away again. SQLITE_BUSY while a database is open through it that is ours
- * or can become so. */
+/* Takes the VFS away again. SQLITE_BUSY while a database is open through it that is
+ * managed or can become so. */
 int ASYNCVFS_CALL asyncvfs_unregister(void);
 
 /* Returns when all commits made so far to this database are durable: they survive
@@ -75,7 +83,7 @@ int ASYNCVFS_CALL asyncvfs_unregister(void);
  *
  * SQLITE_OK        durable. Of a database in WAL mode, which is passed through, nothing waits
  *                  here: its commits are as durable as PRAGMA synchronous makes them
- * SQLITE_NOTFOUND  no database of this path is open, or it can never be ours
+ * SQLITE_NOTFOUND  no database of this path is open, or it can never be managed
  * SQLITE_BUSY      the time is up
  * SQLITE_FULL, SQLITE_IOERR_x   the disk refuses: with ASYNCVFS_FOREVER after several
  *                  failures in a row. The commits stay in memory, readable, and are
@@ -86,8 +94,8 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms);
  *
  * db, schema      a connection and the name of one of its databases ("main"; NULL is
  *                 the same); call it on the connection's own thread, after COMMIT
- * ticket_out      > 0, or 0 for a database that can never be ours, whose commits are
- *                 durable by SQLite's own rules
+ * ticket_out      > 0, or 0 for a database that can never be managed, whose commits
+ *                 are durable by SQLite's own rules
  *
  * Of one database they grow with its commits. After some 2^47 databases, or 2^63 commits, a
  * process has none left.
@@ -162,11 +170,11 @@ int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *me
 
 /* Writes the status of an open database as a JSON object, as PRAGMA asyncvfs_status
  * does, with a terminating zero. SQLITE_TOOBIG when `bytes` are not enough: nothing
- * is written then. SQLITE_NOTFOUND also for one that can never be ours: the pragma
- * tells of that. SQLITE_NOMEM. docs/SETTINGS.md says what the names stand for. */
+ * is written then. SQLITE_NOTFOUND also for one that can never be managed: the
+ * pragma tells of that. SQLITE_NOMEM. docs/SETTINGS.md says what the names stand for. */
 int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes);
 
-/* "major.minor.patch"; static. */
+/* ASYNCVFS_VERSION of the library that is loaded, "major.minor.patch"; static. */
 const char *ASYNCVFS_CALL asyncvfs_version(void);
 
 #ifdef __cplusplus

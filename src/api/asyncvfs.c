@@ -7,7 +7,7 @@
 #include "store/report.h"
 #include "vfs/vfs.h"
 
-const char *ASYNCVFS_CALL asyncvfs_version(void) { return ASYNCVFS_VERSION_TEXT; }
+const char *ASYNCVFS_CALL asyncvfs_version(void) { return ASYNCVFS_VERSION; }
 
 int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *message,
                                     int message_bytes) {

@@ -55,7 +55,7 @@ count=$(wc -l <<<"$sources")
 [ "$count" -ge 30 ] || { echo "only $count sources: $sources"; exit 1; }
 for target in "${targets[@]}"; do
   xargs -P "$(nproc)" -n 1 clang --target="$target" "${dialect[@]}" "${headers[@]}" \
-    -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN -DASYNCVFS_VERSION_TEXT='"0"' \
+    -D_WIN32_WINNT=0x0602 -DWINVER=0x0602 -DWIN32_LEAN_AND_MEAN \
     "-I$root/include" "-I$root/src" "-I$root/tests" $system "$BUILD_DIR/third_party/sqlite" \
     $system "$BUILD_DIR/third_party/cunit/include" -c -o /dev/null -- <<<"$sources"
   echo "compiled for $target"

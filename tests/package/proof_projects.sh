@@ -48,7 +48,7 @@ echo "evaluated for ARM64"
 breaks "a source left out" asyncvfs core.vcxproj '/backlog\.c/d'
 breaks "a source that is not there" asyncvfs core.vcxproj 's/backlog\.c/backlogs.c/'
 breaks "an include folder left out" core core.vcxproj 's/\$\(AvfsRoot\)src;//'
-breaks "a definition left out" core AsyncVfs.props 's/ASYNCVFS_VERSION_TEXT=[^;]*;//'
+breaks "a definition left out" asyncvfs AsyncVfs.props 's/ASYNCVFS_VERSION_MAJOR=[^;]*;//'
 breaks "a library left out" bench bench.vcxproj 's/sqlite3\.lib;//'
 breaks "a .def that is not there" asyncvfs asyncvfs.vcxproj 's/asyncvfs\.def/async.def/'
 breaks "a resource that is not there" asyncvfs asyncvfs.vcxproj 's/asyncvfs\.rc/async.rc/'

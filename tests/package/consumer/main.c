@@ -35,6 +35,7 @@ int main(int argc, char **argv) {
     return 1;
   }
   printf("version: %s\n", asyncvfs_version());
+  if (strcmp(asyncvfs_version(), ASYNCVFS_VERSION) != 0) printf("the header's: %s\n", ASYNCVFS_VERSION);
   if (argc > 2 && strcmp(argv[2], "leave") == 0)
     return sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE, "asyncvfs") ||
            sqlite3_exec(db, "INSERT INTO note VALUES('left behind')", NULL, NULL, NULL);
