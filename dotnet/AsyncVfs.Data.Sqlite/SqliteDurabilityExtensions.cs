@@ -47,7 +47,7 @@ public static class SqliteDurabilityExtensions
         {
             Durability.Memory => "memory",
             Durability.Disk => "disk",
-            _ => throw new ArgumentOutOfRangeException(nameof(durability), durability, "Memory or Disk is wanted."),
+            _ => throw new ArgumentOutOfRangeException(nameof(durability), durability, "Must be Memory or Disk."),
         };
         _ = connection.GetDurabilityTicket();   // refuses a database of another VFS, which would ignore the pragma
         if (AsyncVfs.IsSupported) connection.Execute("PRAGMA asyncvfs_durability=" + word);

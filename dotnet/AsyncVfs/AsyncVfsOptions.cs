@@ -117,5 +117,5 @@ public sealed record AsyncVfsOptions
             : throw OutOfRange(name, value.Value, $"0 to {most}");
 
     private static AsyncVfsException OutOfRange(string name, object value, string range) =>
-        new(ResultCode.Range, string.Create(CultureInfo.InvariantCulture, $"{name}={value}: {range} is wanted"));
+        new(ResultCode.Range, string.Create(CultureInfo.InvariantCulture, $"{name}={value}: must be {range}"));
 }

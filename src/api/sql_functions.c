@@ -100,8 +100,8 @@ static void default_function(sqlite3_context *context, int n, sqlite3_value **v)
                             (const char *)sqlite3_value_text(v[1]), message, sizeof message);
   (void)n;
   if (rc == SQLITE_MISUSE) {
-    sqlite3_result_error(context, "asyncvfs_default: the name of a setting and its value are "
-                         "wanted", -1);
+    sqlite3_result_error(context, "asyncvfs_default: the arguments must be the name of a setting "
+                         "and a value, not NULL", -1);
   } else if (rc != SQLITE_OK) {
     sqlite3_result_error(context, message, -1);
   }

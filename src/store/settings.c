@@ -133,13 +133,13 @@ static int parse_number(int i, const char *text, uint64_t *value_out) {
 
 static char *refusal(int i, const char *text) {
   if (i == AVFS_DURABILITY && sqlite3_stricmp(text, "os") == 0) {
-    return sqlite3_mprintf("asyncvfs: durability=os is not there yet: memory or disk is wanted");
+    return sqlite3_mprintf("asyncvfs: durability=os is not there yet: must be memory or disk");
   }
   if (avfs_setting_is_word(i)) {
-    return sqlite3_mprintf("asyncvfs: %s=%s: %s or %s is wanted", table[i].name, text,
+    return sqlite3_mprintf("asyncvfs: %s=%s: must be %s or %s", table[i].name, text,
                            table[i].words[0], table[i].words[1]);
   }
-  return sqlite3_mprintf("asyncvfs: %s=%s: a number from %lld to %lld is wanted", table[i].name,
+  return sqlite3_mprintf("asyncvfs: %s=%s: must be a number from %lld to %lld", table[i].name,
                          text, (sqlite3_int64)table[i].least, (sqlite3_int64)table[i].most);
 }
 

@@ -237,11 +237,11 @@ static void defaults_refuse_by_name_and_range(void) {
   char message[600] = "";
   sql_vfs();
   CHECK_EQ(asyncvfs_default("max_lag_ms", "1s", message, sizeof message), SQLITE_ERROR);
-  CHECK_STR_EQ(message, "asyncvfs: max_lag_ms=1s: a number from 0 to 60000 is wanted");
+  CHECK_STR_EQ(message, "asyncvfs: max_lag_ms=1s: must be a number from 0 to 60000");
   CHECK_EQ(asyncvfs_default("speed", "1", message, sizeof message), SQLITE_ERROR);
   CHECK(strstr(message, "no such setting: speed; there are durability, max_lag_ms, ") != NULL);
   CHECK_EQ(asyncvfs_default("close", "never", message, sizeof message), SQLITE_ERROR);
-  CHECK_STR_EQ(message, "asyncvfs: close=never: drain or abandon is wanted");
+  CHECK_STR_EQ(message, "asyncvfs: close=never: must be drain or abandon");
   CHECK_EQ(asyncvfs_default(NULL, "1", message, sizeof message), SQLITE_MISUSE);
   CHECK_EQ(asyncvfs_default("close", NULL, NULL, 0), SQLITE_MISUSE);
 }

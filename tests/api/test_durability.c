@@ -471,9 +471,9 @@ static void settings_refuse_what_is_out_of_range(void) {
     CHECK_EQ(sql_exec(db, sql) & 0xff, SQLITE_ERROR);
     if (!CHECK(strstr(sqlite3_errmsg(db), name) != NULL)) harness_print("%s\n", sqlite3_errmsg(db));
   }
-  check_refused(db, "PRAGMA asyncvfs_durability=os", "durability=os is not there yet: memory or disk is wanted");
-  check_refused(db, "PRAGMA asyncvfs_max_lag_ms=60001", "max_lag_ms=60001: a number from 0 to 60000 is wanted");
-  check_refused(db, "PRAGMA asyncvfs_on_full=maybe", "on_full=maybe: wait or busy is wanted");
+  check_refused(db, "PRAGMA asyncvfs_durability=os", "durability=os is not there yet: must be memory or disk");
+  check_refused(db, "PRAGMA asyncvfs_max_lag_ms=60001", "max_lag_ms=60001: must be a number from 0 to 60000");
+  check_refused(db, "PRAGMA asyncvfs_on_full=maybe", "on_full=maybe: must be wait or busy");
   sql_must(db, "PRAGMA asyncvfs_on_full=BUSY; PRAGMA asyncvfs_close_timeout_ms=0");
   CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_close_timeout_ms"), 0);
   sql_close(db);

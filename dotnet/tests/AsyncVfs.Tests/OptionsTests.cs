@@ -33,11 +33,11 @@ public class OptionsTests
     [Fact, Trait("platform", "any")]
     public void What_is_out_of_range_is_refused_with_the_range()
     {
-        Assert.Contains("MaxLag=00:02:00: 0 to 00:01:00 is wanted",
+        Assert.Contains("MaxLag=00:02:00: must be 0 to 00:01:00",
             Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { MaxLag = TimeSpan.FromMinutes(2) }).Message);
         Assert.Contains("1048576 (1 MiB) to",
             Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { MaxQueueBytes = 1 }).Message);
-        Assert.Contains("Wait or Busy is wanted",
+        Assert.Contains("must be Wait or Busy",
             Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { OnFull = (QueueFullBehavior)9 }.ToUri("a")).Message);
         Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { CloseTimeout = TimeSpan.FromMilliseconds(-1) });
     }
