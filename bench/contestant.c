@@ -143,7 +143,7 @@ engine_status status_read(const contestant *c, sqlite3 *db) {
   mode = prepare(json, "SELECT ?1 ->> 'mode'");
   sqlite3_bind_value(mode, 1, sqlite3_column_value(pragma, 0));
   check(json, sqlite3_step(mode), SQLITE_ROW, "the status's mode");
-  if (sqlite3_stricmp((const char *)sqlite3_column_text(mode, 0), "ours") != 0) {
+  if (sqlite3_stricmp((const char *)sqlite3_column_text(mode, 0), "managed") != 0) {
     fprintf(stderr, "\nbench: asyncvfs passes this database through: %s\n",
             (const char *)sqlite3_column_text(pragma, 0));
     exit(1);

@@ -7,7 +7,7 @@ public sealed class AsyncVfsStatus
 {
     private AsyncVfsStatus(JsonElement o)
     {
-        IsPassedThrough = Text(o, "mode") != "ours";
+        IsPassedThrough = Text(o, "mode") != "managed";
         PassedThroughReason = IsPassedThrough ? Text(o, "reason") : null;
         Commits = Number(o, "commits");
         DurableCommits = Number(o, "durable_commits");

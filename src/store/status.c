@@ -1,6 +1,6 @@
 /* status.c: what a store tells of itself: PRAGMA asyncvfs_status.
  *
- * Every key is there in every answer; a file that can never be ours has zeros.
+ * Every key is there in every answer; a file that can never be managed has zeros.
  *
  *   lag   how long commits wait until they are durable: now (the oldest that does), the
  *         longest, and a histogram over the oldest commit of each batch: [0] less than
@@ -88,7 +88,7 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
       "\"process_queue_bytes\":%lld,\"oldest_unwritten_ms\":%lld,\"batches\":%lld,"
       "\"flushes\":%lld,\"journal_bytes\":%lld,\"database_bytes\":%lld,\"pages_written\":%lld,"
       "\"coalesced_pages\":%lld,\"stalls\":%lld",
-      reason == NULL ? "ours" : "passed", reason == NULL ? "" : reason, (i64)t.commits,
+      reason == NULL ? "managed" : "passed", reason == NULL ? "" : reason, (i64)t.commits,
       (i64)t.durable, (i64)t.bytes, (i64)t.pages, (i64)avfs_backlog_process_bytes(),
       (i64)t.oldest_ms, (i64)t.n.batches, (i64)t.n.flushes, (i64)t.n.journal_bytes,
       (i64)t.n.database_bytes, (i64)t.n.pages_written, (i64)t.n.coalesced_pages, (i64)t.stalls);

@@ -51,9 +51,9 @@ static int say_mode(void *unused, int n, char **values, char **names) {
   (void)unused;
   (void)n;
   (void)names;
-  bool ours = strstr(values[0], "\"ours\"") != NULL;
+  bool managed = strstr(values[0], "\"managed\"") != NULL;
   bool passed = strstr(values[0], "\"passed\"") != NULL;
-  say_text("mode", ours && !passed ? "ours" : passed && !ours ? "passed" : values[0]);
+  say_text("mode", managed && !passed ? "managed" : passed && !managed ? "passed" : values[0]);
   return 0;
 }
 
@@ -262,7 +262,7 @@ static void load_extension_registers_and_leaves_the_default(void) {
   if (!has_dll()) return;
   EXPECT(harness_spawn("load_extension", "asyncvfs", scratch_path("loaded.db"), NULL), "load 0",
          "load again 0", "close 0", "found yes", "default same", "open 0", "write 0",
-         "vfsname asyncvfs/win32", "mode ours", "close 0");
+         "vfsname asyncvfs/win32", "mode managed", "close 0");
 }
 
 static void load_extension_of_a_missing_file_says_so(void) {
@@ -275,7 +275,7 @@ static void load_extension_of_a_missing_file_says_so(void) {
 static void register_twice_is_fine(void) {
   EXPECT(harness_spawn("register", scratch_path("registered.db"), NULL), "open 1",
          "message no such vfs: asyncvfs", "register 0", "message ", "register again 0",
-         "default win32", "open 0", "write 0", "vfsname asyncvfs/win32", "mode ours", "close 0",
+         "default win32", "open 0", "write 0", "vfsname asyncvfs/win32", "mode managed", "close 0",
          "as default 0", "default asyncvfs");
 }
 
@@ -286,13 +286,13 @@ static void unregister_waits_for_the_last_close(void) {
 
 static void functions_come_back_after_a_shutdown(void) {
   EXPECT(harness_spawn("shutdown_again", scratch_path("again.db"), NULL), "register 0", "open 0",
-         "write 0", "vfsname asyncvfs/win32", "mode ours", "close 0", "shutdown 0", "open 0",
+         "write 0", "vfsname asyncvfs/win32", "mode managed", "close 0", "shutdown 0", "open 0",
          "flush 0", "open 0", "flush 0", "close 0", "close 0");
 }
 
 static void extension_that_opens_a_database_in_recovery_is_told_busy(void) {
   EXPECT(harness_spawn("open_in_recovery", scratch_path("recovered.db"), NULL), "register 0",
-         "open 0", "write 0", "vfsname asyncvfs/win32", "mode ours", "close 0", "open 0", "open 0",
+         "open 0", "write 0", "vfsname asyncvfs/win32", "mode managed", "close 0", "open 0", "open 0",
          "read 5", "write 5", "drain 5", "close 0", "read 0", "recovered yes", "write 0", "close 0");
 }
 

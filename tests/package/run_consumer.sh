@@ -18,7 +18,7 @@ mv "$work/installed here" "$prefix"
 
 version=$(cat "$root/VERSION")
 expected="version: $version
-mode: ours
+mode: managed
 ok: ok
 note: by asyncvfs
 integrity_check: ok"

@@ -116,7 +116,7 @@ clean() { # WHAT: as before the first installation
 says() { # WHAT FOLDER VERSION NOTES
   same "$1: a program finds the DLL by its registry key, and commits" "loaded: $2bin\\asyncvfs.dll
 version: $3
-mode: ours
+mode: managed
 ok: ok
 notes: $4" "$("$WINE" installed.exe installed.db </dev/null | tr -d '\r')"
 }
@@ -190,7 +190,7 @@ says_line() { # PATTERN: reads on to such a line. Not to the end: a service may 
   line="ended without a line like $1"
 }
 says_line 'mode: *'
-same "upgrade in use: the program has the DLL open" "mode: ours" "$line"
+same "upgrade in use: the program has the DLL open" "mode: managed" "$line"
 rc=0
 windows msiexec /i newer.msi /qn || rc=$?
 same "upgrade in use: done, at most with the wish for a restart" yes "$([ $rc = 0 ] || [ $rc = $((3010 & 255)) ] && echo yes || echo "status $rc")"

@@ -35,7 +35,7 @@ dlls=$(x86_64-w64-mingw32-objdump -p consumer.exe | sed -nE 's/^\tDLL Name: (.*)
 [ -z "$dlls" ] || { echo "consumer.exe needs $dlls"; exit 1; }
 said=$("$WINE" consumer.exe consumer.db </dev/null | tr -d '\r')
 expected="version: $version
-mode: ours
+mode: managed
 ok: ok
 note: by asyncvfs
 integrity_check: ok"

@@ -315,7 +315,7 @@ static void check_spelling(sqlite3 *db, const char *spelling, int id) {
   if (!EXPECT(asyncvfs_flush(spelling, 60000) == SQLITE_OK)) harness_print("by %s\n", spelling);
   EXPECT(sql_status(db, "durable_commits") == sql_status(db, "commits"));
   EXPECT(asyncvfs_status(spelling, json, sizeof json) == SQLITE_OK);
-  EXPECT(strstr(json, "\"mode\":\"ours\"") != NULL);
+  EXPECT(strstr(json, "\"mode\":\"managed\"") != NULL);
 }
 
 static void a_path_is_found_however_it_is_written(void) {

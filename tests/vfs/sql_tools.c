@@ -323,7 +323,7 @@ bool sql_is_ours(sqlite3 *db) {
   char json[4096];
   if (sql_try_text(db, "PRAGMA asyncvfs_status", json, sizeof json) != SQLITE_OK) return false;
   const char *mode = strstr(json, "\"mode\"");
-  return mode != NULL && strncmp(mode + 6 + strspn(mode + 6, " :"), "\"ours\"", 6) == 0;
+  return mode != NULL && strncmp(mode + 6 + strspn(mode + 6, " :"), "\"managed\"", 9) == 0;
 }
 
 /* ------------------------------------------------------------------- files */

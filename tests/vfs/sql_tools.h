@@ -77,7 +77,7 @@ void sql_check_integrity(sqlite3 *db, const char *what);
 int64_t sql_status(sqlite3 *db, const char *key);
 int64_t sql_status_of(sqlite3 *db, const char *schema, const char *key);
 
-/* True if PRAGMA asyncvfs_status says that the database is ours. */
+/* True if PRAGMA asyncvfs_status says that the database is managed. */
 bool sql_is_ours(sqlite3 *db);
 
 /* A deterministic stream of bits, for programs that two sides must share. */

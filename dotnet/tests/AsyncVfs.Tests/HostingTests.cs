@@ -45,7 +45,7 @@ public class HostingTests
     public void A_status_is_judged(int commits, int durable, int queue, int ageMs, HealthStatus? expected, int error = 0)
     {
         AsyncVfsStatus status = AsyncVfsStatus.Parse(
-            $$"""{"mode":"ours","commits":{{commits}},"durable_commits":{{durable}},"queue_bytes":{{queue}},"max_queue_bytes":100,"last_error":{"code":{{error}},"age_ms":{{ageMs}},"text":"full"} }""");
+            $$"""{"mode":"managed","commits":{{commits}},"durable_commits":{{durable}},"queue_bytes":{{queue}},"max_queue_bytes":100,"last_error":{"code":{{error}},"age_ms":{{ageMs}},"text":"full"} }""");
         Assert.Equal(expected, AsyncVfsHealthCheck.Complaint("a.db", status, HealthStatus.Unhealthy)?.Status);
     }
 
