@@ -13,7 +13,12 @@
  * packets of some that are over may still lie here, or come. So from then on a packet is a
  * hint to look at its operation, and only those that the last thread has started count.
  *
- * Locks: list_lock guards ready, pool and exiting; a leaf.
+ * A thread finds its entry in the pool by a TLS index, without a lock. The index is never freed,
+ * since the library stays loaded, and is good at the exit, too. Nothing has to be called when a
+ * thread ends, so FlsAlloc is not needed.
+ *
+ * Locks: list_lock guards ready_first, ready_end and who has which entry of pool; nothing is
+ *        taken under it. An entry's timer is its thread's alone.
  */
 #include "win32/port.h"
 
@@ -31,11 +36,17 @@ static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
 static HANDLE port;   /* written once, by avfs_port_start */
 static avfs_lock list_lock;
 static avfs_op *ready_first, **ready_end = &ready_first;
-static HANDLE timers[AVFS_MOST_THREADS];   /* of these threads; NULL: none */
-static DWORD pool[AVFS_MOST_THREADS];   /* threads that wait here again; then zeros */
-static int exiting;
+static DWORD worker_index = TLS_OUT_OF_INDEXES;   /* TLS: the thread's worker; NULL: not of the pool.
+                                                     Written once, by avfs_port_start */
+static struct worker {
+  DWORD thread;   /* that waits here again; 0: the entry is free */
+  HANDLE timer;   /* NULL: none */
+} pool[AVFS_MOST_THREADS];
+static int exiting;   /* written by the last thread */
 
 int avfs_port_start(void) {
+  if (worker_index == TLS_OUT_OF_INDEXES) worker_index = TlsAlloc();
+  if (worker_index == TLS_OUT_OF_INDEXES) return SQLITE_NOMEM;
   if (port == NULL) port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
   return port == NULL ? SQLITE_NOMEM : SQLITE_OK;
 }
@@ -74,41 +85,27 @@ static void set_result(avfs_op *op, uint32_t bytes, uint32_t os_error) {
   }
 }
 
-/* With list_lock. */
-static int in_pool(void) {
-  DWORD thread = GetCurrentThreadId();
-  int i;
-  for (i = 0; i < AVFS_MOST_THREADS && pool[i] != 0; i++) {
-    if (pool[i] == thread) return !exiting;
-  }
-  return 0;
-}
+/* Of the calling thread; NULL: it is not of the pool. Clears GetLastError(). */
+static struct worker *this_worker(void) { return TlsGetValue(worker_index); }
 
-int avfs_port_in_pool(void) {
-  int in;
-  avfs_lock_enter(&list_lock);
-  in = in_pool();
-  avfs_lock_leave(&list_lock);
-  return in;
-}
+int avfs_port_in_pool(void) { return !exiting && this_worker() != NULL; }
 
 int avfs_port_is_exiting(void) { return exiting; }
 
 HANDLE avfs_port_handle(void) { return port; }
 
 void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error) {
-  int listed;
   set_result(op, bytes, os_error);
   overlapped_of(op)->at_exit = 0;
-  avfs_lock_enter(&list_lock);
-  listed = exiting || in_pool();
-  if (listed) {
-    overlapped_of(op)->next = NULL;
-    *ready_end = op;
-    ready_end = &overlapped_of(op)->next;
+  if (!exiting && !avfs_port_in_pool()) {
+    post_packet(op);
+    return;
   }
+  overlapped_of(op)->next = NULL;
+  avfs_lock_enter(&list_lock);
+  *ready_end = op;
+  ready_end = &overlapped_of(op)->next;
   avfs_lock_leave(&list_lock);
-  if (!listed) post_packet(op);
 }
 
 avfs_op *avfs_port_ready(void) {
@@ -141,9 +138,10 @@ int avfs_port_exit(uint32_t timeout_ms) {
   memset(&list_lock, 0, sizeof list_lock);
   ready_first = NULL;
   ready_end = &ready_first;
-  for (i = 0; i < AVFS_MOST_THREADS && pool[i] != 0; i++) {
+  for (i = 0; i < AVFS_MOST_THREADS; i++) {
     uint32_t left = avfs_wait_until(avfs_clock_now_ns(), until);
-    if (pool[i] != GetCurrentThreadId() && !is_gone(pool[i], left)) return 0;
+    DWORD thread = pool[i].thread;
+    if (thread != 0 && thread != GetCurrentThreadId() && !is_gone(thread, left)) return 0;
   }
   return 1;
 }
@@ -156,38 +154,47 @@ HANDLE avfs_port_new_timer(void) {
   return CreateWaitableTimerExW(NULL, NULL, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION, TIMER_ALL_ACCESS);
 }
 
-/* Returns the thread's timer, NULL: it has none. */
-static HANDLE join_pool(void) {
-  DWORD thread = GetCurrentThreadId();
-  HANDLE timer = NULL;
+/* NULL: the pool is full. */
+static struct worker *take_entry(void) {
+  struct worker *w = NULL;
   int i = 0;
   avfs_lock_enter(&list_lock);
-  while (i < AVFS_MOST_THREADS && pool[i] != 0 && pool[i] != thread) i++;
+  while (i < AVFS_MOST_THREADS && pool[i].thread != 0) i++;
   if (i < AVFS_MOST_THREADS) {
-    if (pool[i] == 0) timers[i] = avfs_windows_now.timer();
-    pool[i] = thread;
-    timer = timers[i];
+    w = &pool[i];
+    w->thread = GetCurrentThreadId();
   }
   avfs_lock_leave(&list_lock);
-  return timer;
+  return w;
+}
+
+static void give_entry_back(struct worker *w) {
+  avfs_lock_enter(&list_lock);
+  w->thread = 0;
+  avfs_lock_leave(&list_lock);
+}
+
+/* Returns the thread's timer, NULL: it has none. Without memory, or an entry, the thread waits
+ * all the same, and what it starts goes through the port. */
+static HANDLE join_pool(void) {
+  struct worker *w = this_worker();
+  if (w != NULL) return w->timer;
+  w = take_entry();
+  if (w == NULL) return NULL;
+  if (!TlsSetValue(worker_index, w)) {
+    give_entry_back(w);
+    return NULL;
+  }
+  w->timer = avfs_windows_now.timer();
+  return w->timer;
 }
 
 void avfs_port_leave(void) {
-  DWORD thread = GetCurrentThreadId();
-  HANDLE timer = NULL;
-  int i, last = 0;
-  avfs_lock_enter(&list_lock);
-  while (last < AVFS_MOST_THREADS && pool[last] != 0) last++;
-  for (i = 0; i < last; i++) {
-    if (pool[i] != thread) continue;
-    timer = timers[i];
-    timers[i] = timers[last - 1];
-    pool[i] = pool[last - 1];
-    pool[last - 1] = 0;
-    break;
-  }
-  avfs_lock_leave(&list_lock);
-  if (timer != NULL) CloseHandle(timer);
+  struct worker *w = this_worker();
+  if (w == NULL) return;
+  if (w->timer != NULL) CloseHandle(w->timer);
+  (void)TlsSetValue(worker_index, NULL);
+  give_entry_back(w);
 }
 
 static void CALLBACK time_is_up(LPVOID arg, DWORD low, DWORD high) {

@@ -657,6 +657,18 @@ static void the_clock_does_not_go_back(void) {
   }
 }
 
+/* More often than there are entries in the pool: leaving frees one. */
+static void a_thread_is_of_the_pool_from_its_first_wait_until_it_leaves(void) {
+  for (int i = 0; i <= 2 * AVFS_MOST_THREADS; i++) {
+    if (!CHECK_EQ(avfs_port_in_pool(), 0)) break;
+    CHECK(io->wait(0) == NULL);
+    if (!CHECK_EQ(avfs_port_in_pool(), 1)) break;
+    CHECK(io->wait(0) == NULL);
+    io->leave();
+  }
+  CHECK_EQ(avfs_port_in_pool(), 0);
+}
+
 void suite_io(void) {
   CU_pSuite suite = CU_add_suite("io", set_up, tell_counts);
   ADD_TEST(suite, a_read_past_the_end_transfers_fewer_bytes);
@@ -685,4 +697,5 @@ void suite_io(void) {
   ADD_TEST(suite, names_may_have_any_letters);
   ADD_TEST(suite, a_path_may_have_more_than_260_characters);
   ADD_TEST(suite, the_clock_does_not_go_back);
+  ADD_TEST(suite, a_thread_is_of_the_pool_from_its_first_wait_until_it_leaves);
 }
