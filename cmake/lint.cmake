@@ -12,7 +12,7 @@
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
   get_target_property(lint_sources avfs_core SOURCES)
   list(APPEND lint_sources win32/heap.c)
-  set(portable_rooms vfs store engine pages)
+  set(portable_rooms vfs store redo engine pages)
   set(lint_includes
     "-I${PROJECT_SOURCE_DIR}/include" "-I${PROJECT_SOURCE_DIR}/src"
     -isystem "$<TARGET_PROPERTY:sqlite3_headers,INTERFACE_INCLUDE_DIRECTORIES>")

@@ -1,7 +1,7 @@
 #!/bin/sh
 # lint_rooms.sh SRC: what a room (a folder of src) may include. Arrows point down:
 #
-#   api -> vfs -> store -> engine -> pages -> seam <- win32
+#   api -> vfs -> store -> engine, redo -> pages -> seam <- win32
 #
 # Windows' headers are for win32 and api/dllmain.c, api/host.c alone: the others reach the machine
 # through the seam, behind which tests put another. win32 implements the seam, and is included by
@@ -26,11 +26,12 @@ check seam
 check win32 seam
 check pages seam
 check engine pages seam
-check store engine pages seam
-check vfs store engine pages seam
-check api vfs store engine pages seam win32
+check redo pages seam
+check store redo engine pages seam
+check vfs store redo engine pages seam
+check api vfs store redo engine pages seam win32
 
-for room in seam pages engine store vfs; do
+for room in seam pages engine redo store vfs; do
   bad=$(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](windows|winternl|winioctl|windef|winbase)\.h' "$src/$room" || true)
   [ -z "$bad" ] || complain "$bad" "src/$room must not include a Windows header; use src/seam/io.h"
 done
