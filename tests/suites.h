@@ -21,6 +21,7 @@
   SUITE(leaks)         \
   SUITE(loading)       \
   SUITE(durability)    \
+  SUITE(sqlite3async)  \
   SUITE(kill)          \
   SUITE(two_processes) \
   SUITE(hot_journal)   \
@@ -76,7 +77,10 @@
   ROLE(open_in_recovery) \
   ROLE(register_meanwhile) \
   ROLE(bind) \
-  ROLE(register_module)
+  ROLE(register_module) \
+  ROLE(sqlite3async) \
+  ROLE(sqlite3async_initialize) \
+  ROLE(sqlite3async_memory)
 
 #define SUITE(name) void suite_##name(void);
 #define FAILS(name) void suite_##name(void);

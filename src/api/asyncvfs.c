@@ -18,10 +18,16 @@ int ASYNCVFS_CALL asyncvfs_register(void *sqlite_module, unsigned flags, char *m
   return avfs_bind_register((flags & ASYNCVFS_MAKE_DEFAULT) != 0, message, message_bytes);
 }
 
+static void note_asyncvfs(avfs_conn *c, void *arg) {
+  if (avfs_main_file_of_conn(c)->vfs == &avfs_asyncvfs) *(int *)arg = 1;
+}
+
 int ASYNCVFS_CALL asyncvfs_unregister(void) {
+  int is_open = 0;
   if (sqlite3_api == NULL) return SQLITE_OK;
-  if (avfs_registry_has(NULL)) return SQLITE_BUSY;
-  return avfs_vfs_unregister();
+  avfs_registry_visit_conns(note_asyncvfs, &is_open);
+  if (is_open) return SQLITE_BUSY;
+  return avfs_bind_unregister_name(&avfs_asyncvfs);
 }
 
 /* ---- flush --------------------------------------------------------------------- */

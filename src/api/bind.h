@@ -2,7 +2,7 @@
 #ifndef AVFS_BIND_H
 #define AVFS_BIND_H
 
-#include "seam/sqlite_api.h"
+#include "vfs/vfs.h"
 
 /* Serves the SQLite behind this table, which sqlite3_load_extension handed over. */
 int avfs_bind_table(const sqlite3_api_routines *table, char *message, int bytes);
@@ -10,6 +10,10 @@ int avfs_bind_table(const sqlite3_api_routines *table, char *message, int bytes)
 int avfs_bind_module(void *module, char *message, int bytes);
 /* Registers the VFS over the bound SQLite's win32. */
 int avfs_bind_register(int make_default, char *message, int bytes);
+/* Registers the VFS of this name over a parent. */
+int avfs_bind_register_name(avfs_vfs *v, sqlite3_vfs *parent, int make_default, char *message,
+                            int bytes);
+int avfs_bind_unregister_name(avfs_vfs *v);
 
 #ifdef ASYNCVFS_STATIC
 /* The SQLite that this library is linked with (linked_sqlite.c). */

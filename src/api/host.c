@@ -172,18 +172,31 @@ static sqlite3_vfs *find_parent(void) {
 
 int avfs_bind_register(int make_default, char *message, int bytes) {
   sqlite3_vfs *parent = find_parent();
-  int rc;
   if (parent == NULL) {
     say(message, bytes, "asyncvfs: this SQLite has no VFS named win32 to build on");
     return SQLITE_ERROR;
   }
+  return avfs_bind_register_name(&avfs_asyncvfs, parent, make_default, message, bytes);
+}
+
+int avfs_bind_register_name(avfs_vfs *v, sqlite3_vfs *parent, int make_default, char *message,
+                            int bytes) {
+  int rc;
   pin_module();
   avfs_watch_exit();
   avfs_log_start();
   avfs_lock_enter(&binding);
-  rc = avfs_vfs_register(&avfs_io_win32, parent, make_default, avfs_sql_functions_register);
+  rc = avfs_vfs_register_name(v, &avfs_io_win32, parent, make_default, avfs_sql_functions_register);
   avfs_lock_leave(&binding);
   if (rc == SQLITE_OK) rc = avfs_sql_functions_register();
   if (rc != SQLITE_OK) say(message, bytes, "asyncvfs: cannot register: error %d", rc);
+  return rc;
+}
+
+int avfs_bind_unregister_name(avfs_vfs *v) {
+  int rc;
+  avfs_lock_enter(&binding);
+  rc = avfs_vfs_unregister_name(v);
+  avfs_lock_leave(&binding);
   return rc;
 }

@@ -338,15 +338,6 @@ void avfs_registry_count_passed(int n) { avfs_counter_add(&passed_files, n); }
 
 int avfs_registry_has_passed(void) { return avfs_counter_get(&passed_files) > 0; }
 
-static void nothing(avfs_store *s, void *arg) {
-  (void)s;
-  (void)arg;
-}
-
-int avfs_registry_has(const char *path) {
-  return avfs_registry_visit(path, path == NULL ? 0 : strlen(path), nothing, NULL) > 0;
-}
-
 void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg) {
   size_t i;
   registry_enter(&registry);

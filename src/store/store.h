@@ -457,8 +457,6 @@ int avfs_registry_release(avfs_store *s);
  * all stores (NULL), with the registry locked. Returns how many there were. */
 int avfs_registry_visit(const char *path, size_t n, void (*visit)(avfs_store *s, void *arg),
                         void *arg);
-/* 1 when a connection of this path is open that has a store; NULL: when any is. */
-int avfs_registry_has(const char *path);
 /* One more file of this process is passed through, or one less (-1). Its lock is its own, so a
  * store that kept the file's longer than it needs would be in its way. */
 void avfs_registry_count_passed(int n);

@@ -376,5 +376,3 @@ int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default,
                       int (*on_open)(void)) {
   return avfs_vfs_register_name(&avfs_asyncvfs, io, parent, make_default, on_open);
 }
-
-int avfs_vfs_unregister(void) { return avfs_vfs_unregister_name(&avfs_asyncvfs); }

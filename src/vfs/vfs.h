@@ -137,6 +137,5 @@ int avfs_vfs_unregister_name(avfs_vfs *v);
 /* The same of "asyncvfs". */
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default,
                       int (*on_open)(void));
-int avfs_vfs_unregister(void);
 
 #endif

@@ -22,10 +22,10 @@ same() { # WHAT EXPECTED ACTUAL
   diff -U9 <(printf '%s\n' "$2") <(printf '%s\n' "$3") | tail -n +3 || true
 }
 
-# -- exports: what include/asyncvfs.h declares, and SQLite's entry point
-documented=$({ grep -oE 'ASYNCVFS_CALL asyncvfs_[a-z_]+\(' "$root/include/asyncvfs.h" | sed 's/.* //; s/(//'
+# -- exports: what the headers declare, and SQLite's entry point
+documented=$({ grep -ohE '(ASYNCVFS|SQLITEASYNC)_CALL [a-z_3]+\(' "$root"/include/*.h | sed 's/.* //; s/(//'
                echo sqlite3_asyncvfs_init; } | sort)
-same "src/asyncvfs.def has the functions of include/asyncvfs.h" "$documented" \
+same "src/asyncvfs.def has the functions of include/" "$documented" \
   "$(awk '/^EXPORTS/ { on = 1; next } on && NF { print $1 }' "$root/src/asyncvfs.def" | sort)"
 same "the DLL exports them" "$documented" \
   "$(sed -nE 's/^\t\[ *[0-9]+\] (\+base\[ *[0-9]+\] +[0-9a-f]+ )?([^ ]+)$/\2/p' "$work/headers.txt" | sort)"

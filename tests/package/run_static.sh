@@ -19,7 +19,7 @@ cmake --install "$BUILD_DIR/mingw-static" --prefix "$work/installed"
 
 # It may be linked with anything: its names are its own.
 stray=$(x86_64-w64-mingw32-nm --defined-only --extern-only "$work/installed/lib/libasyncvfs.a" 2>/dev/null |
-  awk 'NF == 3 && $3 !~ /^(avfs_|asyncvfs_|sqlite3_asyncvfs_init$|\.refptr|\.weak)/ { print $3 }')
+  awk 'NF == 3 && $3 !~ /^(avfs_|asyncvfs_|sqlite3async_|sqlite3_asyncvfs_init$|\.refptr|\.weak)/ { print $3 }')
 [ -z "$stray" ] || { printf 'names that are not ours:\n%s\n' "$stray"; exit 1; }
 
 object=$work/sqlite3.o

@@ -43,7 +43,7 @@ endfunction()
 include("${PORT_DIR}/portfile.cmake")
 
 file(GLOB_RECURSE packaged RELATIVE "${CURRENT_PACKAGES_DIR}" "${CURRENT_PACKAGES_DIR}/*")
-set(expected include/asyncvfs.h lib/pkgconfig/asyncvfs.pc share/asyncvfs/asyncvfs-config-release.cmake
+set(expected include/asyncvfs.h include/sqlite3async.h lib/pkgconfig/asyncvfs.pc share/asyncvfs/asyncvfs-config-release.cmake
   share/asyncvfs/asyncvfs-config-version.cmake share/asyncvfs/asyncvfs-config.cmake
   share/asyncvfs/copyright share/asyncvfs/usage)
 if(shared)

@@ -14,12 +14,14 @@ bool scenario_expect(bool held, const char *what, const char *file, int line) {
   return held;
 }
 
+int scenario_problems(void) { return problems > 0 ? 11 : 0; }
+
 int scenario_run(const scenario *table, int argc, char **argv) {
   if (argc < 1) return 10;
   while (table->name != NULL && strcmp(table->name, argv[0]) != 0) table++;
   if (table->name == NULL || !faulty_begin()) return 10;
   table->run();
-  return problems > 0 ? 11 : 0;
+  return scenario_problems();
 }
 
 static void run_in_child(void) {

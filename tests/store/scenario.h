@@ -22,6 +22,8 @@ typedef struct scenario {
 
 /* Adds each as a test, which runs it in a child of the role that has the suite's name. */
 void scenario_add_all(CU_pSuite suite, const scenario *table);
+/* What of EXPECT was not so, as an exit status: 0 or 11. */
+int scenario_problems(void);
 /* The role: runs the one that argv names; the process's exit status. */
 int scenario_run(const scenario *table, int argc, char **argv);
 

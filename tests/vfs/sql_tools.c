@@ -10,6 +10,7 @@
 
 #include "asyncvfs.h"
 #include "harness.h"
+#include "sqlite3async.h"
 #include "win32/machine.h"
 
 #define PATH_CHARS 2048
@@ -19,6 +20,10 @@
 static INIT_ONCE register_once = INIT_ONCE_STATIC_INIT;
 static char vfs_name[64];
 
+static bool is_asyncvfs_name(const char *name) {
+  return strcmp(name, "asyncvfs") == 0 || strcmp(name, SQLITEASYNC_VFSNAME) == 0;
+}
+
 static BOOL CALLBACK register_vfs(PINIT_ONCE once, PVOID parameter, PVOID *context) {
   (void)once;
   (void)parameter;
@@ -26,7 +31,11 @@ static BOOL CALLBACK register_vfs(PINIT_ONCE once, PVOID parameter, PVOID *conte
   const char *name = getenv("TEST_VFS");
   if (name == NULL || *name == 0) name = "asyncvfs";
   snprintf(vfs_name, sizeof vfs_name, "%s", name);
-  if (strcmp(vfs_name, "asyncvfs") == 0) {
+  if (strcmp(vfs_name, SQLITEASYNC_VFSNAME) == 0) {
+    int rc = sqlite3async_initialize(NULL, 0);
+    if (rc != SQLITE_OK) harness_print("sqlite3async_initialize: %d\n", rc);
+  }
+  if (is_asyncvfs_name(vfs_name)) {
     char message[256] = "";
     int rc = asyncvfs_register(NULL, 0, message, sizeof message);
     machine_guards_sqlite();
@@ -41,7 +50,7 @@ const char *sql_vfs(void) {
 }
 
 bool sql_vfs_is_asyncvfs(void) {
-  return strcmp(sql_vfs(), "asyncvfs") == 0;
+  return is_asyncvfs_name(sql_vfs());
 }
 
 static void noise_function(sqlite3_context *context, int n_args, sqlite3_value **args) {

@@ -3,7 +3,7 @@
  * whole database, and handling the files beside it.
  *
  * The VFS under test is named by the environment variable TEST_VFS, asyncvfs
- * by default. With TEST_VFS=win32 the same tests run against stock SQLite: a
+ * by default; sqlite3async is the same engine under its other name. With TEST_VFS=win32 the same tests run against stock SQLite: a
  * test that fails there claims something that SQLite does not promise.
  *
  * Every result code is an extended one. Paths are UTF-8, as SQLite's are.

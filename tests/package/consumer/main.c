@@ -1,10 +1,12 @@
 /* consumer.exe DATABASE [leave]: what somebody's program does with an installed asyncvfs.
  *
- * Commits a row through the VFS, flushes, and reads it again by SQLite's own VFS.
+ * Commits a row through the VFS, flushes, and reads it again by SQLite's own VFS, and writes it
+ * by the interface of the retired module.
  * leave: commits another and returns from main without closing the database.
  */
 #include <asyncvfs.h>
 #include <sqlite3.h>
+#include <sqlite3async.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,5 +46,9 @@ int main(int argc, char **argv) {
           "SELECT json_extract(asyncvfs_status(), '$.mode') AS mode; PRAGMA asyncvfs_flush") ||
       run(argv[1], "win32", "SELECT text AS note FROM note; PRAGMA integrity_check"))
     return 1;
+  if (sqlite3async_initialize(NULL, 0) != SQLITE_OK ||
+      run(argv[1], SQLITEASYNC_VFSNAME, "UPDATE note SET text = text"))
+    return 1;
+  sqlite3async_shutdown();
   return 0;
 }
