@@ -2,6 +2,8 @@
 #   sqlite3_headers   sqlite3.h and sqlite3ext.h
 #   sqlite3           sqlite3.dll and its import library
 #   cunit             the test framework, static
+#   sqlite3async_original   SQLite's retired module for asynchronous I/O, static, to compare with;
+#                     of the distribution's source alone
 # cmake/fetch.sh puts their sources under ASYNCVFS_THIRD_PARTY; without it
 # (on Windows) they come from vcpkg, which vcpkg.json tells what to get.
 
@@ -35,6 +37,15 @@ if(EXISTS "${ASYNCVFS_THIRD_PARTY}/sqlite/sqlite3.c")
   target_include_directories(sqlite3_shell PRIVATE "${sqlite_old_dir}")
   target_compile_definitions(sqlite3_shell PRIVATE ${sqlite_features})
   target_compile_options(sqlite3_shell PRIVATE ${avfs_third_party_options})
+
+  set(async_dir "${sqlite_old_dir}/ext/async")
+  if(EXISTS "${async_dir}/sqlite3async.c")
+    add_library(sqlite3async_original STATIC EXCLUDE_FROM_ALL "${async_dir}/sqlite3async.c")
+    set_target_properties(sqlite3async_original PROPERTIES C_EXTENSIONS ON)
+    target_compile_options(sqlite3async_original PRIVATE ${avfs_third_party_options})
+    target_include_directories(sqlite3async_original SYSTEM PUBLIC "${async_dir}")
+    target_link_libraries(sqlite3async_original PUBLIC sqlite3)
+  endif()
 
   # The framework and its Basic interface, as the harness uses them.
   add_library(cunit STATIC EXCLUDE_FROM_ALL
