@@ -45,6 +45,6 @@ for pid in "${pids[@]}"; do wait "$pid"; done
 
 $cc "${flags[@]}" -Wall -Wextra -Wshadow -Wstrict-prototypes \
   -I"$src" -I"$root/include" -I"$here" -I"$sqlite" \
-  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$src"/pages/*.c "$here"/*.c \
+  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$src"/pages/*.c "$here"/*.c "$here"/programs/*.c \
   "$out/sqlite3.o" -lm -ldl -o "$out/sim.new"
 mv "$out/sim.new" "$out/sim"

@@ -25,7 +25,7 @@ typedef struct sim_campaign {
 } sim_campaign;
 
 /* A run may be one of many of a single seed: then what is called seed here is what tells
- * them apart, the number of the call that fails (sim.c, sweep). */
+ * them apart, the number of the call that fails (programs/sweep.h). */
 /* Returns the number of runs that failed. Ends early, and well, at Ctrl-C. */
 uint64_t sim_campaign_run(const sim_campaign *c);
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the simulation and runs a sample: SIM_IMAGES distinct crash images or
-# SIM_SECONDS seconds, whichever comes first. Arguments go to sim: see sim.c.
+# SIM_SECONDS seconds, whichever comes first. Arguments go to sim: see programs/sim.c.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/build.sh"

@@ -1,5 +1,5 @@
 /* committers.c: see committers.h. */
-#include "committers.h"
+#include "programs/committers.h"
 
 #include <stdio.h>
 

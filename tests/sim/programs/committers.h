@@ -12,7 +12,7 @@
 #ifndef SIM_COMMITTERS_H
 #define SIM_COMMITTERS_H
 
-/* Runs them all to their end, on one database. `lag_ms` as in run.lag_ms. */
+/* Runs them all to their end, on one database. `lag_ms` as in sim_run. */
 void sim_committers_run(unsigned lag_ms, int page_size);
 
 #endif
