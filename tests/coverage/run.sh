@@ -2,7 +2,7 @@
 # ./dev coverage: which lines and branches of src/ are reached, natively (the simulation,
 # threads over the native seam, the fuzzers' inputs so far) and by the suites of tests.exe
 # under Wine. The lines that nothing reaches are listed with their text in
-# build/coverage/uncovered.txt. Why each of store/ and engine/ may be so is in reasons.txt,
+# build/coverage/uncovered.txt. Why each of store/, engine/ and pages/ may be so is in reasons.txt,
 # beside this: by function and text, since numbers move. One without a reason is a failure.
 #   COVERAGE_SECONDS  of the simulation, 120 if not set
 set -euo pipefail
@@ -57,7 +57,7 @@ find "$out" -name '*.gcda' | while read -r data; do
 done >"$out/gcov.txt"
 awk -v list="$out/uncovered.txt" '
   /^ *-: *0:Source:/ { file = $0; sub(/^.*Source:/, "", file)
-    ours = file ~ /\/src\/(api|vfs|store|engine|win32)\/[a-z_0-9]*\.[ch]$/
+    ours = file ~ /\/src\/[a-z0-9]+\/[a-z_0-9]*\.[ch]$/
     sub(/^.*\/src\//, "", file); line = 0; next
   }
   !ours { next }
@@ -84,7 +84,7 @@ echo "$(wc -l <"$out/uncovered.txt") lines that nothing reaches: build/coverage/
 # reasons.txt: a reason after "# ", then the lines that have it, as FILE: FUNCTION: TEXT.
 unexplained=$(awk '
   FILENAME ~ /reasons.txt$/ { if ($0 !~ /^#|^$/) known[$0] = 1; next }
-  /^(store|engine)\// { line = $0; sub(/: *[0-9]+: /, ": ", line); sub(/:  +/, ": ", line); if (!(line in known)) print "  " $0 }
+  /^(store|engine|pages)\// { line = $0; sub(/: *[0-9]+: /, ": ", line); sub(/:  +/, ": ", line); if (!(line in known)) print "  " $0 }
   ' "$here/reasons.txt" "$out/uncovered.txt")
 [ -z "$unexplained" ] || { printf 'without a reason in tests/coverage/reasons.txt:\n%s\n' "$unexplained"; exit 1; }
-echo "each of store/ and engine/ has its reason: tests/coverage/reasons.txt"
+echo "each of store/, engine/ and pages/ has its reason: tests/coverage/reasons.txt"

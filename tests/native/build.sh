@@ -15,9 +15,10 @@ if [ ! -f "$object" ] || [ "$sqlite/sqlite3.c" -nt "$object" ]; then
   gcc -O2 -g -w -c "$sqlite/sqlite3.c" -o "$object.new"
   mv "$object.new" "$object"
 fi
+mapfile -t sources < <("$root/tests/portable_sources.sh" "$src")
 # shellcheck disable=SC2086
 $cc -std=c17 -D_GNU_SOURCE -DAVFS_CHECK -O2 -g -Wall -Wextra -Wshadow ${NATIVE_CFLAGS:-} \
   -I"$src" -I"$root/include" -I"$here" -I"$here/.." -I"$sqlite" \
-  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$src"/pages/*.c "$here/seam.c" "$here/watchdog.c" "$here/$program.c" "$here/../record/commits.c" ${NATIVE_MORE:-} \
+  "${sources[@]}" "$here/seam.c" "$here/watchdog.c" "$here/$program.c" "$here/../record/commits.c" ${NATIVE_MORE:-} \
   "$object" -rdynamic -lpthread -ldl -lm -o "$out.new"
 mv "$out.new" "$out"

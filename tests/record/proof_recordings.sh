@@ -11,8 +11,9 @@ seed=${RECORD_SEED:-$RANDOM}
 sim=$root/tests/sim
 mkdir -p "$out"
 [ -f "$root/build/sim/sqlite3.o" ] || "$sim/build.sh"
+mapfile -t sources < <("$root/tests/portable_sources.sh" "$root/src")
 gcc -std=c17 -D_GNU_SOURCE -O2 -g -w -I"$root/src" -I"$root/include" -I"$sim" -I"$root/build/third_party/sqlite" \
-  "$here/replay.c" "$here/commits.c" "$sim"/*.c "$root"/src/vfs/*.c "$root"/src/store/*.c "$root"/src/engine/*.c "$root"/src/pages/*.c \
+  "$here/replay.c" "$here/commits.c" "$sim"/*.c "${sources[@]}" \
   "$root/build/sim/sqlite3.o" -lm -ldl -o "$out/replay"
 
 recorder() { # VFS COMMITS DURABILITY

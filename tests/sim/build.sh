@@ -43,8 +43,9 @@ if [ -n "${SIM_STOCK:-}" ]; then
 fi
 for pid in "${pids[@]}"; do wait "$pid"; done
 
+mapfile -t sources < <("$root/tests/portable_sources.sh" "$src")
 $cc "${flags[@]}" -Wall -Wextra -Wshadow -Wstrict-prototypes \
   -I"$src" -I"$root/include" -I"$here" -I"$sqlite" \
-  "$src"/vfs/*.c "$src"/store/*.c "$src"/engine/*.c "$src"/pages/*.c "$here"/*.c "$here"/programs/*.c \
+  "${sources[@]}" "$here"/*.c "$here"/programs/*.c \
   "$out/sqlite3.o" -lm -ldl -o "$out/sim.new"
 mv "$out/sim.new" "$out/sim"
