@@ -26,6 +26,8 @@
   SUITE(two_processes) \
   SUITE(hot_journal)   \
   SUITE(page_table)    \
+  SUITE(redo)          \
+  SUITE(mapping)       \
   SUITE(lock_table)    \
   SUITE(virtual_journal) \
   SUITE(journal_format) \
@@ -51,6 +53,7 @@
   ROLE(scheduler_turns) \
   ROLE(scheduler_hasty) \
   ROLE(names) \
+  ROLE(mapping) \
   ROLE(long_paths) \
   ROLE(faults) \
   ROLE(faults_lasting) \

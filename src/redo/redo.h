@@ -8,14 +8,14 @@
  *   the file      0        512     1024          4096                                  end
  *                 | magic  | slot  | slot        | records, in a ring                    |
  *
- *   slot          salt, which ring this is: new at each begin, seed of all checksums
+ *   slot          chain: the checksum of the record at head depends on it: random at each begin
  *   (two, in      volume and number of the database's file; which start of the system
  *   turn; the     base    {commit, hash of the database's first 100 bytes after it}: on the disk
  *   newer whole   batch   {the same}: of the batch in flight; base's, if there is none
  *   one counts)   head    where the first record after base is
  *
- *   record        redo/record.h: {checksum, number of the commit, length of the file after it,
- *                 hash of the first 100 bytes after it, pages: {number, hash of the page after
+ *   record        redo/record.h: {checksum, from that of the record before; a random number of the process
+ *                 that wrote it; number of the commit, length of the file after it, hash of the first 100 bytes after it, pages: {number, hash of the page after
  *                 it, the 64-byte blocks that it changed}}
  *
  * States and orderings.
@@ -28,7 +28,9 @@
  *   (1) A slot counts when its checksum is right, of two the one with the higher serial number. So
  *       each change of base, batch and head takes place at one instant, or not at all.
  *   (2) A record counts when its checksum is right, and all from base + 1 to it count. So a
- *       record that is half written is none, nor is what an earlier lap of the ring left behind.
+ *       record that is half written is none, nor is what an earlier lap of the ring left behind, or,
+ *       behind one that did not become whole, a process that was killed: its place is taken by
+ *       another process's record, from whose checksum that of an old one does not follow.
  *   (3) Space behind head is written again only once the slot that says so is whole.
  *   (4) The slot names a batch (freeze) before its first page is written; and makes it the base
  *       (durable) after its journal is void. So what is on the disk is base, or batch once hot
@@ -45,10 +47,12 @@
  *   - batch's: each page that records up to batch changed is on the disk as these left it. A
  *     stranger's writes can imitate a counter, not this;
  *   - each page it would write has its hash, blocks that no record has included;
+ *   - batch has no commits that are not in the ring, or the first 100 bytes tell it from base;
  *   - the system has not been started anew since, or every commit counted the counter up. The ring
  *     is never flushed: after a power cut its pages are of any age. With locking_mode=EXCLUSIVE
  *     SQLite leaves the counter alone, and an old slot would fit a newer database.
- * What is refused is not overwritten: the file is renamed (set_aside).
+ * What is refused is not overwritten: the file is renamed (set_aside). Not seen is a stranger who
+ * wrote as often as a batch that was taken back, and all of its pages to the byte, and others.
  *
  * Locks:  look needs SHARED of the OS lock. replay, begin and all that follows need EXCLUSIVE (begin
  *         RESERVED) and store->lock, but for open, close, set_aside, look and replay: these wait for
@@ -56,6 +60,7 @@
  * Memory: an avfs_redo is its opener's; pages are copied.
  * Errors: a page of the ring that the system cannot have (volume gone, disk full under a compressed
  *         file) makes the ring failed (seam/io.h): the process goes on, append answers as if full.
+ *         Its file is then of no use, and older than the database soon: delete it.
  * Units:  a commit's number is the store's; the ring's own may be shifted against it.
  *
  * Wiring: the store calls, from where, in which order.
@@ -81,6 +86,9 @@
  *       queued (a first `os` connection came late): do not begin; c->await_seq = commit_seq at its
  *       commits, until the queue was empty at a lock_reserved once.
  *   batch_due / is_pressing: also redo_is_pressing. wait_for_room: also redo_is_full.
+ *   avfs_transaction_sync, where a wait is allowed still: unless redo_fits(txn.count), wait until all
+ *       commits so far are durable, as spill does. So what is not put in comes behind an empty ring,
+ *       and nothing that returned is lost by it: (5), and the last but one rule of replay.
  *   avfs_transaction_commit, in the lock, before avfs_page_table_merge, with the header it will
  *       have, for every connection of the store whatever its durability, also WAL's commits of
  *       frames once they are pages: append. An `os` connection whose answer is > durable_seq sets
@@ -90,6 +98,8 @@
  *       Before avfs_backlog_start. Not for segments (`more`), not when a batch is tried again.
  *   run_succeeded, where durable_seq is set (not `more`): redo_durable(draining_seq). Before waiters
  *       are woken. run_failed, BACKOFF: nothing.
+ *   avfs_redo_failed, looked at after append: have the commits so far written at once (hurry), the
+ *       setting in force is `disk`, said once; close(remove) by who has os_busy next.
  *   avfs_store_relax, to == NONE, before the journal is removed, without the lock: close(keep), or
  *       close(remove) if the last connection closes. It holds nothing then: (4), and
  *       backlog_is_empty. A connection that keeps the lock keeps the ring.
@@ -154,7 +164,7 @@ int avfs_redo_look(avfs_redo *r, const avfs_redo_database *db, avfs_redo_report 
  * commit. These commits count as the store's commit seq, and the ring goes on from there:
  * append, freeze and durable may follow as if its process had not died. When a read or a take fails
  * the answer is its code, and the ring is as it was. */
-int avfs_redo_replay(avfs_redo *r, const avfs_redo_database *db, uint64_t seq,
+int avfs_redo_replay(avfs_redo *r, const avfs_redo_database *db, uint64_t seq, uint64_t salt,
                      int (*take)(void *arg, uint32_t pgno, const unsigned char *page), void *arg,
                      avfs_redo_report *out);
 /* It holds nothing from here on but what is appended: the database on the disk is the store's
@@ -180,6 +190,8 @@ int avfs_redo_serves(const avfs_redo *r);
  * say that this one survives: 0, none: it does now. Its own: it is not in the ring. One before
  * it: it is, behind others that are not. */
 uint64_t avfs_redo_append(avfs_redo *r, const avfs_redo_commit *c);
+/* 1 when a commit of so many pages fits, whatever it changes in them. */
+int avfs_redo_fits(const avfs_redo *r, uint32_t pages, uint32_t page_bytes);
 /* A batch of all commits up to seq, the newest, is about to begin. */
 void avfs_redo_freeze(avfs_redo *r, uint64_t seq, const unsigned char *header);
 /* That batch is durable. */

@@ -67,6 +67,21 @@ enum {
   AVFS_OPEN_CREATE = 1   /* create it when it is not there */
 };
 
+/* A file that is memory: what is stored there is the file's at once, and stays when the process is
+ * killed at any instant. What a power cut leaves of it is any mixture of older and newer pages. */
+typedef struct avfs_mapping {
+  unsigned char *at;
+  uint64_t bytes;
+  volatile int failed;   /* 1: the system could not have a page of it (volume gone, disk full under a
+                            compressed file, a device that fails). What was and is stored then goes
+                            to memory of the process alone, and no exception comes */
+} avfs_mapping;
+
+enum {
+  AVFS_MAP_READ,   /* one that is there, whoever else has it; only to be read */
+  AVFS_MAP_WRITE   /* for this process alone, made when it is not there */
+};
+
 /* As many may wait for operations. */
 enum { AVFS_MOST_THREADS = 64 };
 
@@ -111,6 +126,17 @@ struct avfs_io {
    * where every write to the file is seen at once. SQLITE_IOERR_MMAP: it cannot be. */
   int (*map)(avfs_file *f, uint64_t most, void **view_out, uint64_t *bytes_out);
   void (*unmap)(void *view);
+
+  /* Maps all of a file. AVFS_MAP_WRITE: one that is shorter is made `bytes` long, by zeros that are
+   * really written, so that there is room for all of it. SQLITE_CANTOPEN: there is none.
+   * SQLITE_BUSY: another process has it. SQLITE_FULL. */
+  int (*map_file)(const char *path, int how, uint64_t bytes, avfs_mapping **m_out);
+  /* And closes it; then, with `remove`, deletes it: SQLITE_BUSY as remove. */
+  int (*unmap_file)(avfs_mapping *m, int remove);
+  /* And closes it, and gives it another name, of the same folder, in place of a file that has it. */
+  int (*rename_file)(avfs_mapping *m, const char *path);
+  /* Tells this start of the system from all others; 0: not known. */
+  uint64_t (*boot)(void);
 
   /* Completes op without any I/O. */
   void (*post)(avfs_op *op);

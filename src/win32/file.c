@@ -6,6 +6,7 @@
 #include "seam/sqlite_api.h"
 #include "seam/heap.h"
 #include "win32/identity.h"
+#include "win32/mapping.h"
 
 /* Not in every SDK. */
 #ifndef ERROR_NO_SUCH_DEVICE
@@ -413,6 +414,10 @@ const avfs_io avfs_io_win32 = {
     .resize = file_resize,
     .map = file_map,
     .unmap = file_unmap,
+    .map_file = avfs_map_file,
+    .unmap_file = avfs_unmap_file,
+    .rename_file = avfs_rename_file,
+    .boot = avfs_boot,
     .post = post_now,
     .ready = avfs_port_ready,
     .wait = avfs_port_wait,

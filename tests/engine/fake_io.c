@@ -231,6 +231,17 @@ static int fake_map(avfs_file *f, uint64_t most, void **view_out, uint64_t *byte
 
 static void fake_unmap(void *view) { (void)view; }
 
+/* No room of files that are memory uses this machine. */
+static int fake_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_out) {
+  (void)path;
+  (void)how;
+  (void)bytes;
+  *m_out = NULL;
+  return SQLITE_CANTOPEN;
+}
+
+static uint64_t fake_boot(void) { return 1; }
+
 static int fake_others(avfs_file *f) {
   (void)f;
   return -1;
@@ -385,6 +396,8 @@ const avfs_io fake_io = {
     .resize = fake_resize,
     .map = fake_map,
     .unmap = fake_unmap,
+    .map_file = fake_map_file,
+    .boot = fake_boot,
     .now_ns = fake_now_ns,
     .os_error = fake_os_error,
 };

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -382,6 +385,140 @@ static void io_unmap(void *view) {
   must(pthread_mutex_unlock(&views.mutex));
 }
 
+/* Files that are memory. A lock of the whole file stands for the sharing modes of Windows. A page that
+ * cannot be had raises SIGBUS. */
+typedef struct mapping {
+  avfs_mapping m;
+  struct mapping *next;
+  int fd;
+  char path[];
+} mapping;
+
+static mapping *_Atomic mappings;
+
+static void on_sigbus(int number, siginfo_t *info, void *context) {
+  unsigned char *at = info->si_addr;
+  mapping *m = mappings;
+  (void)context;
+  while (m != NULL && !(at >= m->m.at && at < m->m.at + m->m.bytes)) m = m->next;
+  if (m == NULL || m->m.failed) {
+    signal(number, SIG_DFL);
+    return;
+  }
+  m->m.failed = 1;
+  if (mmap(m->m.at, m->m.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    signal(number, SIG_DFL);
+  }
+}
+
+/* Only ever pushed and taken by one thread at a time, here: with a mutex, which the handler leaves alone. */
+static void list_mapping(mapping *m) {
+  struct sigaction act = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+  must(pthread_mutex_lock(&views.mutex));
+  must(sigaction(SIGBUS, &act, NULL));
+  m->next = mappings;
+  mappings = m;
+  must(pthread_mutex_unlock(&views.mutex));
+}
+
+static void unlist_mapping(mapping *m) {
+  mapping *before;
+  must(pthread_mutex_lock(&views.mutex));
+  before = mappings;
+  if (before == m) {
+    mappings = m->next;
+  } else {
+    while (before->next != m) before = before->next;
+    before->next = m->next;
+  }
+  must(pthread_mutex_unlock(&views.mutex));
+}
+
+static int fill(int fd, uint64_t size, uint64_t bytes) {
+  static const unsigned char zeros[65536];
+  while (size < bytes) {
+    size_t n = bytes - size < sizeof zeros ? (size_t)(bytes - size) : sizeof zeros;
+    ssize_t done = pwrite(fd, zeros, n, (off_t)size);
+    if (done <= 0) return 0;
+    size += (uint64_t)done;
+  }
+  return 1;
+}
+
+static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_out) {
+  int writes = how == AVFS_MAP_WRITE, rc = SQLITE_OK;
+  int fd = open(path, O_CLOEXEC | (writes ? O_RDWR | O_CREAT : O_RDONLY), 0644);
+  struct stat st;
+  mapping *m;
+  *m_out = NULL;
+  if (fd < 0) return failed(SQLITE_CANTOPEN);
+  m = calloc(1, sizeof *m + strlen(path) + 1);
+  must(m == NULL);
+  m->fd = fd;
+  strcpy(m->path, path);
+  if (writes && flock(fd, LOCK_EX | LOCK_NB) != 0) rc = SQLITE_BUSY;
+  else if (fstat(fd, &st) != 0) rc = failed(SQLITE_IOERR_FSTAT);
+  else if (writes && (uint64_t)st.st_size < bytes && !fill(fd, (uint64_t)st.st_size, bytes)) rc = failed(SQLITE_IOERR_WRITE);
+  if (rc == SQLITE_OK && fstat(fd, &st) != 0) rc = failed(SQLITE_IOERR_FSTAT);
+  if (rc == SQLITE_OK && st.st_size == 0) rc = SQLITE_IOERR_MMAP;
+  if (rc == SQLITE_OK) {
+    m->m.bytes = (uint64_t)st.st_size;
+    m->m.at = mmap(NULL, m->m.bytes, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+    if (m->m.at == MAP_FAILED) rc = failed(SQLITE_IOERR_MMAP);
+  }
+  if (rc != SQLITE_OK) {
+    close(fd);
+    free(m);
+    return rc;
+  }
+  list_mapping(m);
+  *m_out = &m->m;
+  return SQLITE_OK;
+}
+
+/* Windows keeps the name of a file that another handle has open. */
+static int someone_has(const char *path) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC), has;
+  if (fd < 0) return 0;
+  has = flock(fd, LOCK_EX | LOCK_NB) != 0;
+  close(fd);
+  return has;
+}
+
+static mapping *end_mapping(avfs_mapping *mapped) {
+  mapping *m = (mapping *)mapped;
+  unlist_mapping(m);
+  must(munmap(m->m.at, m->m.bytes));
+  close(m->fd);
+  return m;
+}
+
+static int io_unmap_file(avfs_mapping *mapped, int remove) {
+  mapping *m = end_mapping(mapped);
+  int rc = SQLITE_OK;
+  if (remove && someone_has(m->path)) rc = SQLITE_BUSY;
+  else if (remove && unlink(m->path) != 0 && errno != ENOENT) rc = failed(SQLITE_IOERR_DELETE);
+  free(m);
+  return rc;
+}
+
+static int io_rename_file(avfs_mapping *mapped, const char *path) {
+  mapping *m = end_mapping(mapped);
+  int rc = rename(m->path, path) == 0 ? SQLITE_OK : failed(SQLITE_IOERR);
+  free(m);
+  return rc;
+}
+
+static uint64_t io_boot(void) {
+  uint64_t h = 1469598103934665603u;
+  char id[64];
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, id, sizeof id), i;
+  if (fd >= 0) close(fd);
+  for (i = 0; i < n; i++) h = (h ^ (unsigned char)id[i]) * 1099511628211u;
+  return n > 0 ? h | 1 : 0;
+}
+
 static int io_others(avfs_file *f) {
   (void)f;
   return -1;
@@ -472,6 +609,10 @@ const avfs_io native_io = {
     .resize = io_resize,
     .map = io_map,
     .unmap = io_unmap,
+    .map_file = io_map_file,
+    .unmap_file = io_unmap_file,
+    .rename_file = io_rename_file,
+    .boot = io_boot,
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,

@@ -102,6 +102,7 @@ static void free_file(sim_file *f) {
   free(f->pending);
   free(f->live.data);
   free(f->durable.data);
+  free(f->memory);
   free(f);
 }
 
@@ -130,6 +131,7 @@ static void sweep(sim_disk *d) {
 }
 
 static void stepped(sim_disk *d) {
+  sim_disk_stored(d);
   if (d->stepped != NULL) d->stepped(d);
 }
 
@@ -230,6 +232,54 @@ int sim_disk_is_mapped(const sim_file *f, uint64_t size) {
   int i, mapped = 0;
   for (i = 0; i < view_count; i++) mapped |= views[i].file == f && views[i].bytes > size;
   return mapped;
+}
+
+enum { MEMORY_PAGE = 4096 };
+
+void *sim_disk_memory(sim_disk *d, sim_file *f) {
+  (void)d;
+  if (f->memory != NULL) sim_fail("%s is mapped twice", f->name);
+  f->memory = must(malloc(f->live.size));
+  memcpy(f->memory, f->live.data, f->live.size);
+  return f->memory;
+}
+
+void sim_disk_no_memory(sim_disk *d, sim_file *f) {
+  sim_disk_stored(d);
+  free(f->memory);
+  f->memory = NULL;
+}
+
+static void store_page(sim_disk *d, sim_file *f, uint64_t at, uint32_t bytes) {
+  if (memcmp(f->memory + at, f->live.data + at, bytes) == 0) return;
+  if (!d->uncut) {
+    sim_change *c = new_change(d, f, SIM_WRITE);
+    c->offset = at;
+    c->bytes = bytes;
+    c->data = must(malloc(bytes));
+    memcpy(c->data, f->memory + at, bytes);
+    c->new_size = f->live.size;
+  }
+  memcpy(f->live.data + at, f->memory + at, bytes);
+}
+
+void sim_disk_stored(sim_disk *d) {
+  uint32_t i;
+  for (i = 0; i < d->file_count; i++) {
+    sim_file *f = d->files[i];
+    uint64_t at;
+    for (at = 0; f->memory != NULL && at < f->live.size; at += MEMORY_PAGE) {
+      store_page(d, f, at, (uint32_t)(f->live.size - at < MEMORY_PAGE ? f->live.size - at : MEMORY_PAGE));
+    }
+  }
+}
+
+void sim_disk_rename(sim_disk *d, sim_file *f, const char *name) {
+  sim_note("rename %s to %s", f->name, name);
+  change_name(d, 1, name, f);
+  change_name(d, 0, f->name, f);
+  snprintf(f->name, sizeof f->name, "%s", name);
+  stepped(d);
 }
 
 static void show_in_views(const sim_file *f, const void *data, uint64_t bytes, uint64_t offset) {

@@ -78,6 +78,7 @@ typedef struct sim_file {
   /* the bytes that SQLite locks: owners are handles */
   const void *pending_owner, *reserved_owner, *exclusive_owner;
   int readers;
+  unsigned char *memory;    /* what a process stores in it; NULL: it is mapped by none (sim_disk_memory) */
   sim_shm *shm;             /* of parent_vfs.c: its wal-index; NULL: none. Not on the medium */
 } sim_file;
 
@@ -141,6 +142,13 @@ void sim_disk_unmap(const void *view);
 /* 1 when a view is in the way of a cut to `size`. */
 int sim_disk_is_mapped(const sim_file *f, uint64_t size);
 int sim_disk_views(void);
+/* All of the file as memory, of one process: what is stored there is the file's when sim_disk_stored is
+ * called, which each step of the disk does, as a write of each page that has changed since. So the
+ * end of the process leaves it, and a power cut pages of any age, or parts of them. */
+void *sim_disk_memory(sim_disk *d, sim_file *f);
+void sim_disk_no_memory(sim_disk *d, sim_file *f);
+void sim_disk_stored(sim_disk *d);
+void sim_disk_rename(sim_disk *d, sim_file *f, const char *name);
 /* How many cuts did not take place for one. */
 extern uint64_t sim_cuts_refused;
 /* Makes durable what came up to `order`: sim_flush_begin says which that is. */

@@ -556,6 +556,97 @@ static void io_unmap(void *view) {
   sim_switch_point();
 }
 
+/* Files that are memory. */
+typedef struct mapping {
+  avfs_mapping m;
+  sim_disk *disk;
+  sim_file *file;
+  int writes;
+} mapping;
+
+static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_out) {
+  int writes = how == AVFS_MAP_WRITE;
+  sim_file *file;
+  mapping *m;
+  *m_out = NULL;
+  no_lock_held("map_file");
+  sim_switch_point();
+  if (fails("map_file", NULL)) return sim_chance(&sim_fate, 500000) ? SQLITE_FULL : SQLITE_IOERR_MMAP;
+  file = sim_disk_open(sim_current_disk, path, writes);
+  if (file == NULL) return SQLITE_CANTOPEN;
+  if (writes && file->memory != NULL) {
+    sim_disk_close(sim_current_disk, file);
+    return SQLITE_BUSY;
+  }
+  if (writes && file->live.size < bytes) {
+    uint32_t n = (uint32_t)(bytes - file->live.size);
+    void *zeros = calloc(1, n);
+    sim_disk_write(sim_current_disk, file, zeros, n, file->live.size);
+    free(zeros);
+  }
+  if (file->live.size == 0) {
+    sim_disk_close(sim_current_disk, file);
+    return SQLITE_IOERR_MMAP;
+  }
+  m = calloc(1, sizeof *m);
+  m->disk = sim_current_disk;
+  m->file = file;
+  m->writes = writes;
+  m->m.bytes = file->live.size;
+  if (writes) {
+    m->m.at = sim_disk_memory(m->disk, file);
+  } else {
+    m->m.at = malloc(m->m.bytes);
+    sim_disk_stored(m->disk);
+    memcpy(m->m.at, file->live.data, m->m.bytes);
+  }
+  open_files++;
+  *m_out = &m->m;
+  sim_switch_point();
+  return SQLITE_OK;
+}
+
+/* Closed, but for its name: which the answer keeps from being forgotten. */
+static mapping *end_mapping(avfs_mapping *mapped) {
+  mapping *m = (mapping *)mapped;
+  if (m->writes) sim_disk_no_memory(m->disk, m->file);
+  else free(m->m.at);
+  open_files--;
+  m->file->handles--;
+  return m;
+}
+
+static int io_unmap_file(avfs_mapping *mapped, int remove) {
+  mapping *m;
+  int rc = SQLITE_OK;
+  no_lock_held("unmap_file");
+  m = end_mapping(mapped);
+  if (remove && fails("remove", NULL)) rc = SQLITE_IOERR_DELETE;
+  else if (remove && !sim_disk_delete(m->disk, m->file)) rc = SQLITE_BUSY;
+  m->file->handles++;
+  sim_disk_close(m->disk, m->file);
+  free(m);
+  sim_switch_point();
+  return rc;
+}
+
+static int io_rename_file(avfs_mapping *mapped, const char *path) {
+  mapping *m;
+  int rc = SQLITE_OK;
+  no_lock_held("rename_file");
+  m = end_mapping(mapped);
+  if (fails("rename", NULL) || m->file->handles > 0) rc = SQLITE_IOERR;
+  else sim_disk_rename(m->disk, m->file, path);
+  m->file->handles++;
+  sim_disk_close(m->disk, m->file);
+  free(m);
+  sim_switch_point();
+  return rc;
+}
+
+uint64_t sim_boot = 1;
+static uint64_t io_boot(void) { return sim_boot; }
+
 static uint64_t io_now(void) { return sim_now_ns; }
 
 static uint32_t io_error(void) { return last_error; }
@@ -579,6 +670,10 @@ const avfs_io sim_io = {
     .resize = io_resize,
     .map = io_map,
     .unmap = io_unmap,
+    .map_file = io_map_file,
+    .unmap_file = io_unmap_file,
+    .rename_file = io_rename_file,
+    .boot = io_boot,
     .post = io_post,
     .ready = io_ready,
     .wait = io_wait,

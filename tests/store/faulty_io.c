@@ -15,7 +15,7 @@ int avfs_bind_module(void *module, char *message, int bytes);
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default, int (*on_open)(void));
 
 const char *const faulty_names[FAULTY_CALLS] = {"open",   "remove", "identity", "size",
-                                                "resize", "flush",  "read",     "write"};
+                                                "resize", "flush",  "read",     "write", "map"};
 
 enum { FILES = 32 };
 
@@ -187,6 +187,12 @@ static void faulty_write(avfs_op *op) {
   else avfs_port_post(op, rc, faulty.os_error);
 }
 
+static int faulty_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_out) {
+  int rc = fate(CALL_MAP, NULL, path, SQLITE_IOERR_MMAP);
+  *m_out = NULL;
+  return rc == SQLITE_OK ? avfs_io_win32.map_file(path, how, bytes, m_out) : rc;
+}
+
 LONG faulty_calls(faulty_call call) { return faulty.calls[call]; }
 
 static int answer_presence(avfs_file *f) {
@@ -266,6 +272,7 @@ bool faulty_begin(void) {
   faulty.io.size = faulty_size;
   faulty.io.resize = faulty_resize;
   faulty.io.flush = faulty_flush;
+  faulty.io.map_file = faulty_map_file;
   faulty.io.read = faulty_read;
   faulty.io.write = faulty_write;
   faulty.io.others = answer_presence;
