@@ -35,4 +35,17 @@ for room in seam pages engine redo store vfs; do
   bad=$(grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"](windows|winternl|winioctl|windef|winbase)\.h' "$src/$room" || true)
   [ -z "$bad" ] || complain "$bad" "src/$room must not include a Windows header; use src/seam/io.h"
 done
+# Within a room, arrows between files (a .c with its .h) form no circle.
+for room in seam pages engine redo store; do
+  loop=$(for file in "$src/$room"/*.[ch]; do
+      from=$(basename "${file%.*}")
+      sed -n "s|^#include \"$room/\([a-z_0-9]*\)\.h\".*|$from \1|p" "$file" | grep -v "^$from $from$" || true
+    done | tsort 2>&1 >/dev/null | sed -n 's/^tsort: //p' | tr '\n' ' ')
+  [ -z "$loop" ] || complain "src/$room" "its files include each other in a circle: $loop"
+done
+
+# What a store is made of, beside its names and its ids, is its own.
+parts='content|os|turns|commits|drain|room|views|settings|batch|spare|task|writer|through|changed|lock'
+bad=$(grep -nE "(\<s|store)->($parts)\>" "$src"/vfs/*.c "$src"/api/*.c || true)
+[ -z "$bad" ] || complain "$bad" "a field of a store: use a function of src/store"
 exit $status

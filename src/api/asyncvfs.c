@@ -4,7 +4,12 @@
 #include <string.h>
 
 #include "api/bind.h"
+#include "store/notices.h"
+#include "store/registry.h"
 #include "store/report.h"
+#include "store/status.h"
+#include "store/store.h"
+#include "store/tickets.h"
 #include "vfs/vfs.h"
 
 const char *ASYNCVFS_CALL asyncvfs_version(void) { return ASYNCVFS_VERSION; }
@@ -61,7 +66,7 @@ static int flush_all(int timeout_ms) {
     int one;
     id = s->id;
     now = s->io->now_ns();
-    wait_ms = avfs_wait_until(now, until);
+    wait_ms = avfs_ms_until(now, until);
     one = avfs_store_flush(s, wait_ms);
     if (rc == SQLITE_OK) rc = one;
   }
@@ -85,9 +90,7 @@ int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ti
   if (m == NULL) return SQLITE_NOTFOUND;
   s = avfs_main_file_retain_store(m);
   if (s == NULL) return SQLITE_OK;   /* passed through: its commits are synchronous */
-  avfs_store_enter(s);
-  rc = avfs_ticket(s, s->commit_seq, ticket_out);
-  avfs_store_leave(s);
+  rc = avfs_store_ticket(s, ticket_out);
   avfs_store_release(s);
   return rc;
 }
@@ -100,7 +103,7 @@ int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
   if (db == NULL || callback == NULL) return SQLITE_MISUSE;
   if (m == NULL) return SQLITE_NOTFOUND;
   s = avfs_main_file_retain_store(m);
-  rc = avfs_call_when_durable(s, callback, arg);
+  rc = avfs_notices_add(s, callback, arg);
   if (s != NULL) avfs_store_release(s);
   return rc;
 }
@@ -114,10 +117,7 @@ int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
   if (rc != SQLITE_OK || id == 0) return rc;
   s = avfs_registry_find_id(id);
   if (s == NULL) return avfs_registry_loss(id, seq);   /* closed: that drained it, mostly */
-  avfs_store_enter(s);
-  rc = seq > s->commit_seq ? SQLITE_MISUSE
-                           : avfs_backlog_wait_durable(s, seq, to_wait(timeout_ms));
-  avfs_store_leave(s);
+  rc = avfs_store_wait_for(s, seq, to_wait(timeout_ms));
   avfs_store_release(s);
   return rc;
 }
@@ -150,16 +150,6 @@ int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *me
 
 /* ---- status -------------------------------------------------------------------- */
 
-static char *describe(avfs_store *s) {
-  const char *reason = avfs_store_unmanageable(s);
-  int ours;
-  avfs_store_enter_shared(s);
-  ours = s->ours;
-  avfs_store_leave_shared(s);
-  if (reason == NULL && !ours) reason = avfs_not_rollback_mode;
-  return avfs_store_status(s, NULL, reason);
-}
-
 int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes) {
   avfs_store *s;
   char *text;
@@ -167,7 +157,7 @@ int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes) {
   if (path == NULL || json == NULL) return SQLITE_MISUSE;
   s = avfs_vfs_find_store(path, 0);
   if (s == NULL) return SQLITE_NOTFOUND;
-  text = describe(s);
+  text = avfs_store_status(s, NULL, avfs_store_mode_reason(s));
   avfs_store_release(s);
   if (text == NULL) return SQLITE_NOMEM;
   if ((int)strlen(text) >= bytes) rc = SQLITE_TOOBIG;

@@ -19,8 +19,9 @@
 #include "asyncvfs.h"
 
 #include "api/bind.h"
-#include "store/store.h"
 #include "seam/log.h"
+#include "store/exit.h"
+#include "store/settings.h"
 #include "win32/port.h"
 
 static void end_of_process(void) {

@@ -9,7 +9,7 @@
  *
  * They are on every connection that is opened from the registration on, by an automatic
  * extension. SQLite forgets those at sqlite3_shutdown() and sqlite3_reset_auto_extension(): so
- * it is told of ours again whenever a database is opened through the VFS. They are also on the nested ones that roll a hot journal back (store/process_lock.c),
+ * it is told of ours again whenever a database is opened through the VFS. They are also on the nested ones that roll a hot journal back (store/fresh.c),
  * where nobody calls them. Those that wait or change something are DIRECTONLY: no view or
  * trigger may.
  * Unlike a pragma, which acts when it is prepared, a function acts when it is stepped.

@@ -23,7 +23,9 @@
 
 #include "api/bind.h"
 #include "seam/log.h"
+#include "store/registry.h"
 #include "store/report.h"
+#include "store/store.h"
 #include "vfs/vfs.h"
 
 enum { LOOK_MS = 50 };   /* so soon is HALT_NOW noticed while the disk is waited for */

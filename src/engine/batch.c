@@ -449,6 +449,12 @@ static avfs_batch_state state_again(const avfs_batch *b) {
   }
 }
 
+/* Which file a failure in this state was of. Pre-images are read from the database. */
+static int is_of_journal(avfs_batch_state state, int rc) {
+  if (state >= AVFS_BATCH_PAGES && state != AVFS_BATCH_VOID && state != AVFS_BATCH_VOID_FLUSH) return 0;
+  return rc != SQLITE_IOERR_READ && rc != SQLITE_IOERR_SHORT_READ && rc != SQLITE_IOERR_FSTAT;
+}
+
 void avfs_batch_start(avfs_batch *b, const avfs_batch_input *input, uint32_t page_bytes) {
   b->rc = SQLITE_OK;
   b->os_error = 0;
@@ -465,7 +471,7 @@ int avfs_batch_settle(avfs_batch *b, uint32_t timeout_ms) {
   int i, over = b->io->settle(&b->op, timeout_ms);
   for (i = 0; i < AVFS_PUMP_SLOTS; i++) {   /* all are cancelled, however long one takes */
     uint64_t now = b->io->now_ns();
-    if (!b->io->settle(&b->pump.slots[i].op, avfs_wait_until(now, until))) over = 0;
+    if (!b->io->settle(&b->pump.slots[i].op, avfs_ms_until(now, until))) over = 0;
   }
   return over;
 }
@@ -479,7 +485,7 @@ int avfs_batch_restart(avfs_batch *b) {
     b->set.pages = b->journaled_set.pages = NULL;   /* maybe half made: left behind */
   }
   avfs_pump_reset(&b->pump);
-  memset(&b->lock, 0, sizeof b->lock);
+  avfs_lock_forget(&b->lock);
   b->step = AVFS_STEP_NEW;
   return 1;
 }
@@ -511,6 +517,7 @@ int avfs_batch_run(avfs_batch *b) {
     if (wait == WAIT) return 0;
     if (rc != SQLITE_OK) {
       b->rc = rc;
+      b->failed_journal = is_of_journal(b->state, rc);
       if (b->os_error == 0 && b->step == AVFS_STEP_DONE) b->os_error = b->op.os_error;
       if (b->os_error == 0 && rc != SQLITE_NOMEM) b->os_error = b->io->os_error();
       b->state = state_again(b);

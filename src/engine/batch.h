@@ -93,6 +93,7 @@ typedef struct avfs_batch {
   /* the owner reads these between runs */
   int rc;                    /* of the run that is over */
   uint32_t os_error;
+  int failed_journal;        /* 1: what failed was a call on the journal, 0: on the database */
   avfs_batch_counters counters;
   uint64_t disk_bytes;       /* length of the file now */
   int owes_cut;              /* something was in the way of CUT: the file is longer than wanted */

@@ -91,7 +91,7 @@ int avfs_pump_result(avfs_pump *p, uint32_t *os_error_out) {
   return rc;
 }
 
-void avfs_pump_reset(avfs_pump *p) { memset(&p->lock, 0, sizeof p->lock); }
+void avfs_pump_reset(avfs_pump *p) { avfs_lock_forget(&p->lock); }
 
 void avfs_pump_free(avfs_pump *p) {
   int i;

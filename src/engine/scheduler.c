@@ -208,7 +208,7 @@ int avfs_engine_turn(uint32_t max_wait_ms) {
       engine_leave(&engine);
       return 1;
     }
-    ms = avfs_wait_until(now, t->due_ns);
+    ms = avfs_ms_until(now, t->due_ns);
     if (ms < wait_ms) wait_ms = ms;
     my_wake_ns = engine.next_wake_ns = t->due_ns;
   }

@@ -25,6 +25,7 @@
 #ifndef AVFS_SYNC_H
 #define AVFS_SYNC_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "seam/time.h"
@@ -80,6 +81,11 @@ void avfs_lock_leave(avfs_lock *l);
 int avfs_lock_try_enter(avfs_lock *l);
 void avfs_lock_enter_shared(avfs_lock *l);
 void avfs_lock_leave_shared(avfs_lock *l);
+
+/* At the exit of the process: the threads that held or awaited it are gone, and nobody else will
+ * give it back. */
+static inline void avfs_lock_forget(avfs_lock *l) { *l = (avfs_lock){NULL, 0}; }
+static inline void avfs_cond_forget(avfs_cond *c) { *c = (avfs_cond){NULL, 0}; }
 
 /* Waits until woken or until timeout_ms has passed; may wake for no reason, so
  * the caller tests its predicate again. Returns 0 when the time is up. */

@@ -22,7 +22,7 @@ static inline uint64_t avfs_time_after(uint64_t now_ns, uint32_t wait_ms) {
 }
 
 /* How long to wait for a time; 0: it has come. */
-static inline uint32_t avfs_wait_until(uint64_t now_ns, uint64_t then_ns) {
+static inline uint32_t avfs_ms_until(uint64_t now_ns, uint64_t then_ns) {
   uint64_t ms;
   if (then_ns == AVFS_NEVER) return AVFS_FOREVER;
   if (then_ns <= now_ns) return 0;

@@ -10,7 +10,7 @@
  * Turns: a connection that was refused RESERVED queues up when it comes again.
  * When the writer is done the first in the queue has the turn: nobody else gets
  * RESERVED until it has taken it, or has gone back to NONE, or was dequeued
- * because it let its turn pass (store/process_lock.c). That makes waiting fair.
+ * because it let its turn pass (store/turns.c). That makes waiting fair.
  *
  * A table of pointers and counts that decides; nobody waits here.
  * Locks: those of the owner.

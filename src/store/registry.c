@@ -1,26 +1,10 @@
-/* registry.c: which stores are open, by file and by the names they go under.
- *
- * A store is one file, whatever path leads to it: one_file.h tells.
- * A journal's or WAL's name belongs to the store that has a connection with the
- * database's name, as SQLite spelled it.
- *
- * A store stays in it until it is taken down, so that no second one comes up for its file,
- * and tickets, flushes and the process's exit find it till then:
- *
- *   add ---> open ---- leave: the last connection ----> leaving ---- remove ---> gone
- *             ^ find: a further connection                 who opens the file waits
- *
- * Of stores that were closed with commits not on disk it keeps a record, for tickets.
- *
- * Lock: registry.lock, the outermost; the stores' own locks are taken inside it.
- */
-#include <stdio.h>
+/* registry.c: see registry.h. */
+#include "store/registry.h"
+
 #include <string.h>
 
-#include "store/one_file.h"
-#include "store/store.h"
 #include "seam/heap.h"
-#include "seam/log.h"
+#include "store/one_file.h"
 
 enum { FIRST_CHAINS = 64, FIRST_STORES = 16 };
 
@@ -348,39 +332,9 @@ void avfs_registry_visit_conns(void (*visit)(avfs_conn *c, void *arg), void *arg
   registry_leave(&registry);
 }
 
-/* What is not on the disk, for the log alone: SQLite's is not called any more. */
-AVFS_NOT_ANALYSED static void log_exit_loss(const avfs_store *s, int in_flight) {
-  char line[640];
-  snprintf(line, sizeof line, "asyncvfs: the process ended with %llu commits of %.400s not on disk; "
-           "they are lost%s", (unsigned long long)(s->commit_seq - s->durable_seq), s->path,
-           in_flight ? ": reads or writes had not ended in time, so it was left as it was" : "");
-  avfs_log_line(line);
-}
-
-/* A lock that is not free was held by a thread that is gone: what it guards may be
- * half changed, and nobody will ever give it back. Such a store is left alone; what
- * is on the disk is whole without it. */
-AVFS_NOT_ANALYSED void avfs_process_exit(const avfs_io *io, uint32_t timeout_ms) {
-  uint64_t deadline_ns = avfs_time_after(io->now_ns(), timeout_ms);
-  size_t i;
-  if (!avfs_lock_try_enter(&registry.lock)) {
-    avfs_log_line("asyncvfs: the process ended while a database was opened or closed; what was "
-                  "not on disk is lost");
-    return;
-  }
-  /* First those with nothing in flight: a device that hangs is to cost only its own databases
-   * the time. What is in flight on it is cancelled meanwhile. */
-  for (i = 0; i < registry.store_count; i++) {
-    avfs_store *s = registry.stores[i];
-    s->exit_state = !avfs_lock_try_enter(&s->lock) ? AVFS_EXIT_OVER
-                    : avfs_batch_settle(&s->batch, 0) ? AVFS_EXIT_NOW : AVFS_EXIT_LATER;
-    if (s->exit_state == AVFS_EXIT_NOW) avfs_backlog_exit(s, deadline_ns);
-  }
-  for (i = 0; i < registry.store_count; i++) {
-    avfs_store *s = registry.stores[i];
-    int in_flight = s->exit_state == AVFS_EXIT_LATER &&
-                    !avfs_batch_settle(&s->batch, avfs_wait_until(io->now_ns(), deadline_ns));
-    if (s->exit_state == AVFS_EXIT_LATER && !in_flight) avfs_backlog_exit(s, deadline_ns);
-    if (s->durable_seq < s->commit_seq) log_exit_loss(s, in_flight);
-  }
+AVFS_NOT_ANALYSED int avfs_registry_take_at_exit(avfs_store ***stores_out, size_t *count_out) {
+  if (!avfs_lock_try_enter(&registry.lock)) return 0;
+  *stores_out = registry.stores;
+  *count_out = registry.store_count;
+  return 1;
 }

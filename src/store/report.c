@@ -122,15 +122,32 @@ static int has_hook(void) {
   return has;
 }
 
-/* "SQLITE_FULL" and so on. */
-static const char *code_name(int code) {
-  switch (code & 0xff) {
-    case SQLITE_FULL: return "SQLITE_FULL";
-    case SQLITE_NOMEM: return "SQLITE_NOMEM";
-    case SQLITE_CANTOPEN: return "SQLITE_CANTOPEN";
-    case SQLITE_BUSY: return "SQLITE_BUSY";
-    default: return "SQLITE_IOERR";
-  }
+/* What a code is called, and which call it stands for. */
+static const struct code {
+  int code;
+  const char *name, *call;
+} codes[] = {
+    {SQLITE_FULL, "SQLITE_FULL", "write"},
+    {SQLITE_NOMEM, "SQLITE_NOMEM", "have memory for"},
+    {SQLITE_IOERR_NOMEM, "SQLITE_NOMEM", "have memory for"},
+    {SQLITE_CANTOPEN, "SQLITE_CANTOPEN", "open"},
+    {SQLITE_BUSY, "SQLITE_BUSY", "have to itself"},
+    {SQLITE_IOERR_READ, "SQLITE_IOERR_READ", "read"},
+    {SQLITE_IOERR_SHORT_READ, "SQLITE_IOERR_SHORT_READ", "read all of"},
+    {SQLITE_IOERR_WRITE, "SQLITE_IOERR_WRITE", "write"},
+    {SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC", "flush"},
+    {SQLITE_IOERR_TRUNCATE, "SQLITE_IOERR_TRUNCATE", "set the length of"},
+    {SQLITE_IOERR_FSTAT, "SQLITE_IOERR_FSTAT", "get the length of"},
+    {SQLITE_IOERR_DELETE, "SQLITE_IOERR_DELETE", "delete"},
+    {SQLITE_IOERR_UNLOCK, "SQLITE_IOERR_UNLOCK", "unlock"},
+    {SQLITE_IOERR, "SQLITE_IOERR", "use"},
+};
+
+static const struct code *find_code(int code) {
+  const struct code *last = &codes[sizeof codes / sizeof codes[0] - 1], *c = codes;
+  while (c != last && c->code != code) c++;
+  if (c == last && (code & 0xff) != SQLITE_IOERR && (code & 0xff) != code) return find_code(code & 0xff);
+  return c;
 }
 
 static const char *file_name(const char *path) {
@@ -141,29 +158,38 @@ static const char *file_name(const char *path) {
   return name;
 }
 
-static void write_message(char *message, const asyncvfs_error *e) {
-  const char *text = avfs_os_error_text(e->os_error), *name = file_name(e->path);
-  if (text == NULL) text = (e->code & 0xff) == SQLITE_NOMEM ? "out of memory" : "I/O error";
-  if (e->lost > 0) {
-    sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) %s is closed: %s; %lld commits are "
-                     "not on disk and are lost", code_name(e->code), e->os_error, name, text,
-                     e->lost);
-  } else if (e->retry_ms == 0) {
-    sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) batch %lld of %s: %s; the "
-                     "transaction is refused", code_name(e->code), e->os_error, e->batch, name,
-                     text);
-  } else {
-    sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) batch %lld of %s: %s; %lld commits "
-                     "wait, retry in %u ms", code_name(e->code), e->os_error, e->batch, name, text,
-                     e->waiting, e->retry_ms);
-  }
+static const char *reason(int code, uint32_t os_error) {
+  const char *text = avfs_os_error_text(os_error);
+  if (text != NULL) return text;
+  return find_code(code)->code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM ? "out of memory" : "I/O error";
 }
 
-void avfs_report_error(asyncvfs_error e) {
+void avfs_report_call(int code, uint32_t os_error, const char *file, const char *next) {
+  const struct code *c = find_code(code);
+  avfs_report(code, "asyncvfs: (%s/%u) cannot %s %s: %s; %s", c->name, os_error, c->call, file,
+              reason(code, os_error), next);
+}
+
+static void write_message(char *message, const asyncvfs_error *e, const char *file) {
+  const struct code *c = find_code(e->code);
+  char next[100];
+  if (e->lost > 0) {
+    sqlite3_snprintf(sizeof next, next, "%lld commits are not on disk and are lost", e->lost);
+  } else if (e->retry_ms == 0) {
+    sqlite3_snprintf(sizeof next, next, "the transaction is refused");
+  } else {
+    sqlite3_snprintf(sizeof next, next, "%lld commits wait, retry in %u ms", e->waiting, e->retry_ms);
+  }
+  sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) batch %lld of %s%s: cannot %s %s: %s; %s",
+                   c->name, e->os_error, e->batch, file_name(e->path), e->lost > 0 ? ", which is closed" : "",
+                   c->call, file_name(file), reason(e->code, e->os_error), next);
+}
+
+void avfs_report_error(asyncvfs_error e, const char *file) {
   char message[MESSAGE_BYTES];
   size_t message_bytes, path_bytes = strlen(e.path) + 1;
   error_notice *n;
-  write_message(message, &e);
+  write_message(message, &e, file);
   e.bytes = sizeof e;
   e.message = message;
   log_message(e.code, message);

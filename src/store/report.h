@@ -9,13 +9,18 @@
 #ifndef AVFS_REPORT_H
 #define AVFS_REPORT_H
 
+#include <stdint.h>
+
 #include "asyncvfs.h"
 
 /* As sqlite3_mprintf formats it. */
 void avfs_report(int code, const char *format, ...);
-/* bytes and message are filled in; all is copied. Without memory for that the log alone
- * has it: then the next failure is soon to come. */
-void avfs_report_error(asyncvfs_error e);
+/* A call on a file failed: "asyncvfs: (SQLITE_CANTOPEN/5) cannot open FILE: access denied; NEXT".
+ * code says which call it was, os_error what Windows said (0: nothing), next what follows. */
+void avfs_report_call(int code, uint32_t os_error, const char *file, const char *next);
+/* A batch failed, on this file. bytes and message are filled in; all is copied. Without memory for
+ * that the log alone has it: then the next failure is soon to come. */
+void avfs_report_error(asyncvfs_error e, const char *file);
 
 /* asyncvfs_on_error. */
 int avfs_report_to(asyncvfs_error_callback callback, void *arg);

@@ -6,9 +6,11 @@
  *         longest, and a histogram over the oldest commit of each batch: [0] less than
  *         1 ms, [1] less than 2, [2] less than 4, and so on; the last all others
  */
+#include "store/status.h"
+
 #include <string.h>
 
-#include "store/store.h"
+#include "store/limits.h"
 
 typedef sqlite3_int64 i64;
 
@@ -30,21 +32,21 @@ static void take(avfs_store *s, snapshot *t) {
   uint64_t now = s->io->now_ns();
   avfs_store_enter_shared(s);
   t->settings = s->settings;
-  t->n = s->counters;
-  t->lag = s->lag;
-  t->commits = s->commit_seq;
-  t->durable = s->durable_seq;
-  t->bytes = avfs_backlog_bytes(s);
-  t->pages = (uint64_t)s->committed.count + s->draining.count;
-  t->oldest_ms = age_ms(now, s->draining_oldest_ns != 0 ? s->draining_oldest_ns : s->oldest_ns);
-  t->os_lock = s->os_lock_calls;
-  t->kicks = s->kicks;
-  t->stalls = s->stalls;
-  t->error_rc = s->error_rc;
-  t->error_os = s->error_os;
-  t->error_age_ms = age_ms(now, s->error_ns);
-  t->level = s->os_level;
-  t->local = avfs_lock_table_highest(&s->locks);
+  t->n = s->drain.counters;
+  t->lag = s->commits.lag;
+  t->commits = s->commits.commit_seq;
+  t->durable = s->commits.durable_seq;
+  t->bytes = avfs_limits_bytes(s);
+  t->pages = (uint64_t)s->content.committed.count + s->content.draining.count;
+  t->oldest_ms = age_ms(now, s->commits.draining_oldest_ns != 0 ? s->commits.draining_oldest_ns : s->commits.oldest_ns);
+  t->os_lock = s->os.calls;
+  t->kicks = s->drain.wakes;
+  t->stalls = s->room.stalls;
+  t->error_rc = s->drain.error_rc;
+  t->error_os = s->drain.error_os;
+  t->error_age_ms = age_ms(now, s->drain.error_ns);
+  t->level = s->os.level;
+  t->local = avfs_lock_table_highest(&s->turns.table);
   avfs_store_leave_shared(s);
 }
 
@@ -89,7 +91,7 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
       "\"flushes\":%lld,\"journal_bytes\":%lld,\"database_bytes\":%lld,\"pages_written\":%lld,"
       "\"coalesced_pages\":%lld,\"stalls\":%lld",
       reason == NULL ? "managed" : "passed", reason == NULL ? "" : reason, (i64)t.commits,
-      (i64)t.durable, (i64)t.bytes, (i64)t.pages, (i64)avfs_backlog_process_bytes(),
+      (i64)t.durable, (i64)t.bytes, (i64)t.pages, (i64)avfs_limits_process_bytes(),
       (i64)t.oldest_ms, (i64)t.n.batches, (i64)t.n.flushes, (i64)t.n.journal_bytes,
       (i64)t.n.database_bytes, (i64)t.n.pages_written, (i64)t.n.coalesced_pages, (i64)t.stalls);
   append_lag(out, &t);

@@ -1,24 +1,20 @@
-/* store.c: a store's life, from its first connection to its last.
- *
- *   open:  the parent file is open already. Open the engine's handle, ask which
- *          file it is, find its store or make one.
- *   close: the last connection waits until all is on the disk and the OS lock is
- *          given back, while one who opens the file can still join. Then it takes the store
- *          down, whoever else waits for its commits: they are woken and hear what became
- *          of those. When this returns the file can be deleted. The memory goes with the
- *          last reference.
- *
- *   open --drain--> leaving --drain, mostly nothing--> LAST --empty or fails--> OVER
- *     ^ a connection joins                               files closed, loss recorded,
- *     `------ (registry.c)                               removed, application told
- */
-#include <assert.h>
+/* store.c: see store.h. */
+#include "store/store.h"
+
 #include <string.h>
 
-#include "store/one_file.h"
-#include "store/report.h"
-#include "store/store.h"
 #include "seam/heap.h"
+#include "store/commits.h"
+#include "store/drain.h"
+#include "store/limits.h"
+#include "store/one_file.h"
+#include "store/os_lock.h"
+#include "store/registry.h"
+#include "store/report.h"
+#include "store/task.h"
+#include "store/tickets.h"
+#include "store/view.h"
+#include "store/waits.h"
 
 enum {
   JOURNAL_MEMORY = 8 << 20,   /* of the virtual journal, before it overflows to a file */
@@ -29,27 +25,27 @@ enum {
 static void resume(avfs_batch *b) { avfs_task_continue(&((avfs_store *)b->owner)->task); }
 
 /* Of the batch: the views of the file are to be out of the way. */
-static int shorten(avfs_batch *b, uint64_t bytes) { return avfs_store_shorten(b->owner, bytes); }
+static int shorten(avfs_batch *b, uint64_t bytes) { return avfs_view_shorten(b->owner, bytes); }
 
 /* Closes its files and frees what is in it. Who still waits looks at the numbers of its
  * commits alone. */
 static void close_store(avfs_store *s) {
   avfs_store_enter(s);
-  avfs_page_table_free(&s->committed, &s->pool);
-  avfs_page_table_free(&s->draining, &s->pool);
-  avfs_page_pool_trim(&s->pool, 0);
-  avfs_backlog_count(s);
+  avfs_page_table_free(&s->content.committed, &s->content.pool);
+  avfs_page_table_free(&s->content.draining, &s->content.pool);
+  avfs_page_pool_trim(&s->content.pool, 0);
+  avfs_limits_count(s);
   avfs_store_leave(s);
-  avfs_page_table_free(&s->spare, &s->txn_pool);
-  avfs_page_table_free(&s->txn, &s->txn_pool);
-  avfs_page_pool_trim(&s->txn_pool, 0);
-  avfs_virtual_journal_free(&s->journal);
+  avfs_page_table_free(&s->spare, &s->writer.pool);
+  avfs_page_table_free(&s->writer.txn, &s->writer.pool);
+  avfs_page_pool_trim(&s->writer.pool, 0);
+  avfs_virtual_journal_free(&s->writer.journal);
   avfs_batch_abandon(&s->batch);
   avfs_batch_trim(&s->batch);
-  avfs_store_unmap(s);
+  avfs_view_unmap(s);
   avfs_parent_file_close(s->os_file);
   if (s->db != NULL) s->io->close(s->db);
-  avfs_free(s->super);
+  avfs_free(s->through.super);
 }
 
 static void free_store(avfs_store *s) {
@@ -81,19 +77,19 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->journal_path = avfs_concat(name, "-journal");
   s->wal_path = avfs_concat(name, "-wal");
   s->loss = avfs_alloc_zero(sizeof *s->loss);
-  avfs_virtual_journal_init(&s->journal, parent, s->path, JOURNAL_MEMORY);
+  avfs_virtual_journal_init(&s->writer.journal, parent, s->path, JOURNAL_MEMORY);
   if (s->path == NULL || s->journal_path == NULL || s->wal_path == NULL || s->loss == NULL) goto fail;
   avfs_store_enter(s);
-  s->page_bytes = s->pool.page_bytes = s->txn_pool.page_bytes = FIRST_PAGE_BYTES;
+  s->content.page_bytes = s->content.pool.page_bytes = s->writer.pool.page_bytes = FIRST_PAGE_BYTES;
   s->settings = avfs_settings_default();
-  s->notices_end = &s->notices;
-  s->task_due_ns = AVFS_NEVER;
-  s->ours = 1;
-  rc = avfs_page_table_init(&s->committed);
-  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->draining);
+  avfs_commits_init(s);
+  s->drain.due_ns = AVFS_NEVER;
+  s->os.managed = 1;
+  rc = avfs_page_table_init(&s->content.committed);
+  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->content.draining);
   avfs_store_leave(s);
   if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->spare);
-  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->txn);
+  if (rc == SQLITE_OK) rc = avfs_page_table_init(&s->writer.txn);
   if (rc != SQLITE_OK) goto fail;
   rc = avfs_parent_file_open(parent, name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_MAIN_DB,
                              &s->os_file, NULL);
@@ -161,7 +157,7 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
   } else {
     rc = new_store(io, parent, name, db, &id, &s);
     if (rc != SQLITE_OK) return rc;
-    avfs_task_open(&s->task, avfs_backlog_task);
+    avfs_task_open(&s->task, avfs_store_task);
     rc = avfs_registry_add(s, &found);
     if (found != s) {   /* another thread was faster */
       avfs_task_close(&s->task);
@@ -172,43 +168,24 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
   }
   if (rc == AVFS_PASS) *reason_out = avfs_is_perhaps_another;
   conn->store = s;
+  if (s != NULL) avfs_registry_add_conn(conn);
   return rc;
 }
-
-#ifdef AVFS_CHECK
-void avfs_store_check(avfs_store *s) {
-  assert(s->durable_seq <= s->draining_seq && s->draining_seq <= s->commit_seq);
-  if (!avfs_backlog_is_empty(s)) assert(s->os_level == AVFS_LOCK_EXCLUSIVE);
-  if (s->dirty) assert(s->commit_seq > s->draining_seq && s->oldest_ns != 0);
-  if (s->locks.readers > 0) assert(s->os_level >= AVFS_LOCK_SHARED);
-  if (!s->os_busy && s->locks.writer != NULL && s->locks.writer->level == AVFS_LOCK_EXCLUSIVE) {
-    assert(s->os_level == AVFS_LOCK_EXCLUSIVE && s->locks.readers == 1);
-  }
-  if (s->locks.queue != NULL && avfs_lock_table_has_turn(&s->locks, s->locks.queue)) {
-    assert(avfs_conn_of(s->locks.queue)->called);
-  }
-  assert(s->counted_bytes == avfs_backlog_bytes(s));
-  assert(s->pool.page_bytes == s->page_bytes && s->txn_pool.page_bytes == s->page_bytes);
-  assert(avfs_page_table_check(&s->committed, s->page_bytes));
-  assert(avfs_page_table_check(&s->draining, s->page_bytes));
-}
-#endif
 
 /* What could not be written before the last close, for all who may ask. */
 static asyncvfs_error note_loss(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_role) {
   asyncvfs_error e = {.code = rc, .path = s->path, .os_error = s->batch.os_error};
-  if (avfs_backlog_is_empty(s)) {
-    avfs_tickets_end(s);
+  if (avfs_drain_is_empty(s)) {
+    avfs_commits_end(s, SQLITE_OK);
     return e;
   }
-  if (s->failures > 0) e.code = s->error_rc;   /* instead of "the time is up" */
-  e.batch = (long long)s->counters.batches + 1;
-  e.waiting = e.lost = (long long)(s->commit_seq - s->durable_seq);
+  if (s->drain.failures > 0) e.code = s->drain.error_rc;   /* instead of "the time is up" */
+  e.batch = (long long)s->drain.counters.batches + 1;
+  e.waiting = e.lost = (long long)avfs_commits_not_durable(s);
   s->loss->id = s->id;
-  s->loss->durable_seq = s->durable_seq;
-  s->loss->rc = s->error_rc = e.code;   /* the latter for those who still wait */
-  avfs_durable_notices_end(s, e.code);
-  avfs_tickets_end(s);
+  s->loss->durable_seq = s->commits.durable_seq;
+  s->loss->rc = s->drain.error_rc = e.code;   /* the latter for those who still wait */
+  avfs_commits_end(s, e.code);
   return e;
 }
 
@@ -221,17 +198,19 @@ static int drain_to_close(avfs_store *s, uint32_t timeout_ms) {
 
 /* By the thread of the last connection. */
 static void take_down(avfs_store *s, int rc) {
+  const char *file;
   asyncvfs_error e;
   avfs_store_enter(s);
-  s->closing = AVFS_CLOSING_LAST;
+  s->drain.closing = AVFS_CLOSING_LAST;
   avfs_store_leave(s);
-  avfs_store_kick(s);
+  avfs_drain_wake(s);
   avfs_store_enter(s);
   /* What is not failing is written, as a last thing. */
-  while (!avfs_backlog_is_empty(s) && s->run != AVFS_RUN_BACKOFF) avfs_store_wait(s, AVFS_FOREVER);
+  while (!avfs_drain_is_empty(s) && s->drain.run != AVFS_RUN_BACKOFF) avfs_store_wait(s, AVFS_FOREVER);
   e = note_loss(s, rc);
-  s->closing = AVFS_CLOSING_OVER;
-  avfs_cond_wake_all(&s->durable);
+  file = s->drain.error_file != NULL ? s->drain.error_file : s->path;
+  s->drain.closing = AVFS_CLOSING_OVER;
+  avfs_cond_wake_all(&s->commits.moved);
   avfs_store_leave(s);
   avfs_task_close(&s->task);
   close_store(s);
@@ -241,18 +220,22 @@ static void take_down(avfs_store *s, int rc) {
   }
   avfs_registry_remove(s);
   /* The application may open the database again in its callback. */
-  if (e.lost > 0) avfs_report_error(e);
+  if (e.lost > 0) avfs_report_error(e, file);
 }
 
-void avfs_store_close(avfs_store *s) {
+void avfs_store_close(avfs_conn *c) {
+  avfs_store *s = c->store;
   int rc = SQLITE_OK;
   uint32_t timeout_ms;
-  avfs_store_enter_shared(s);
+  avfs_store_enter(s);
+  avfs_view_leave(c);
   /* close=abandon gives up when the disk has failed several times in a row. */
   timeout_ms = s->settings.value[AVFS_CLOSE] == AVFS_CLOSE_ABANDON
                    ? AVFS_FOREVER
                    : (uint32_t)s->settings.value[AVFS_CLOSE_TIMEOUT_MS];
-  avfs_store_leave_shared(s);
+  avfs_store_leave(s);
+  avfs_registry_remove_conn(c);
+  c->store = NULL;
   if (avfs_registry_leave_others(s)) {
     rc = drain_to_close(s, timeout_ms);
     if (avfs_registry_leave(s)) {
@@ -267,4 +250,100 @@ void avfs_store_close(avfs_store *s) {
 
 void avfs_store_release(avfs_store *s) {
   if (avfs_registry_release(s)) free_store(s);
+}
+
+/* ---- the database as a whole --------------------------------------------------------- */
+
+void avfs_store_hurry(avfs_store *s) {
+  avfs_store_enter(s);
+  avfs_drain_want(s, s->commits.commit_seq);
+  avfs_store_leave(s);
+}
+
+int avfs_store_flush(avfs_store *s, uint32_t timeout_ms) {
+  int rc;
+  avfs_store_enter(s);
+  rc = avfs_wait_durable(s, s->commits.commit_seq, timeout_ms);
+  avfs_store_leave(s);
+  return rc;
+}
+
+int avfs_store_wait_for(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
+  int rc;
+  avfs_store_enter(s);
+  rc = seq > s->commits.commit_seq ? SQLITE_MISUSE : avfs_wait_durable(s, seq, timeout_ms);
+  avfs_store_leave(s);
+  return rc;
+}
+
+int avfs_store_ticket(avfs_store *s, long long *ticket_out) {
+  int rc;
+  avfs_store_enter(s);
+  rc = avfs_ticket(s, s->commits.commit_seq, ticket_out);
+  avfs_store_leave(s);
+  return rc;
+}
+
+int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
+  int rc;
+  avfs_store_enter(s);
+  do {
+    rc = avfs_wait_durable(s, s->commits.commit_seq, timeout_ms);
+    while (rc == SQLITE_OK && s->drain.run == AVFS_RUN_ACTIVE) avfs_store_wait(s, AVFS_FOREVER);
+    if (rc == SQLITE_OK && s->turns.table.readers > 0) rc = SQLITE_BUSY;
+    if (rc == SQLITE_OK) {
+      s->os.lingering = 0;
+      rc = avfs_os_lock_await(s);
+      avfs_os_lock_relax(s);
+      if (rc == SQLITE_OK && s->os.lingering && avfs_batch_keeps_name(&s->batch)) rc = SQLITE_IOERR;
+    }
+  } while (rc == SQLITE_OK && s->os.level != AVFS_LOCK_NONE);
+  avfs_store_leave(s);
+  return rc;
+}
+
+const char avfs_not_rollback_mode[] =
+    "the database is in WAL mode, or no plain SQLite database";
+
+static const char *passed_reason(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
+  if (s->os.unmanageable != NULL) return s->os.unmanageable;
+  return s->os.passed_reason != NULL ? s->os.passed_reason : avfs_not_rollback_mode;
+}
+
+const char *avfs_store_passed_reason(avfs_store *s) {
+  const char *reason;
+  avfs_store_enter_shared(s);
+  reason = passed_reason(s);
+  avfs_store_leave_shared(s);
+  return reason;
+}
+
+const char *avfs_store_mode_reason(avfs_store *s) {
+  const char *reason = NULL;
+  avfs_store_enter_shared(s);
+  if (!s->os.managed || s->os.unmanageable != NULL || s->os.passed_reason != NULL) reason = passed_reason(s);
+  avfs_store_leave_shared(s);
+  return reason;
+}
+
+uint64_t avfs_store_get(avfs_store *s, int i) {
+  uint64_t v;
+  avfs_store_enter_shared(s);
+  v = s->settings.value[i];
+  avfs_store_leave_shared(s);
+  return v;
+}
+
+void avfs_store_set(avfs_store *s, int i, uint64_t value) {
+  avfs_store_enter(s);
+  s->settings.value[i] = value;
+  avfs_store_wake(s);   /* a writer may have room now */
+  avfs_store_leave(s);
+  avfs_drain_wake(s);   /* a batch may be due earlier now */
+}
+
+void avfs_store_set_chunk(avfs_store *s, int bytes) {
+  avfs_store_enter(s);
+  s->content.chunk_bytes = bytes > 0 ? (uint32_t)bytes : 0;
+  avfs_store_leave(s);
 }

@@ -19,10 +19,11 @@
  * Lock:   tickets.lock, taken inside the store's.
  * Memory: none while there is no block.
  */
+#include "store/tickets.h"
+
 #include <assert.h>
 #include <string.h>
 
-#include "store/store.h"
 #include "seam/heap.h"
 
 enum { BLOCK = 65536, FIRST_ROOM = 16 };
@@ -51,8 +52,8 @@ static void drop(const avfs_store *s, uint64_t seq)
   size_t i, kept = 0;
   for (i = 0; i < tickets.count; i++) {
     const block *b = &tickets.blocks[i];
-    uint64_t last = least(b->seq + BLOCK - 1, s->commit_seq);
-    if (b->id == s->id && b->seq < seq && last < seq && last <= s->durable_seq) continue;
+    uint64_t last = least(b->seq + BLOCK - 1, s->commits.commit_seq);
+    if (b->id == s->id && b->seq < seq && last < seq && last <= s->commits.durable_seq) continue;
     tickets.blocks[kept++] = *b;
   }
   tickets.count = kept;
@@ -82,8 +83,8 @@ static int take_block(avfs_store *s, uint64_t seq) AVFS_REQUIRES(avfs_store_role
   drop(s, seq);
   if (tickets.next <= INT64_MAX - BLOCK) rc = make_room();
   if (rc == SQLITE_OK) {
-    s->ticket_first = tickets.next;
-    s->ticket_seq = seq;
+    s->commits.ticket_first = tickets.next;
+    s->commits.ticket_seq = seq;
     tickets.blocks[tickets.count++] = (block){tickets.next, seq, s->id};
     tickets.next += BLOCK;
   }
@@ -93,9 +94,9 @@ static int take_block(avfs_store *s, uint64_t seq) AVFS_REQUIRES(avfs_store_role
 
 int avfs_ticket(avfs_store *s, uint64_t seq, long long *ticket_out) {
   int rc = SQLITE_OK;
-  assert(s->ticket_first == 0 || seq >= s->ticket_seq);
-  if (s->ticket_first == 0 || seq - s->ticket_seq >= BLOCK) rc = take_block(s, seq);
-  if (rc == SQLITE_OK) *ticket_out = (long long)(s->ticket_first + (seq - s->ticket_seq));
+  assert(s->commits.ticket_first == 0 || seq >= s->commits.ticket_seq);
+  if (s->commits.ticket_first == 0 || seq - s->commits.ticket_seq >= BLOCK) rc = take_block(s, seq);
+  if (rc == SQLITE_OK) *ticket_out = (long long)(s->commits.ticket_first + (seq - s->commits.ticket_seq));
   return rc;
 }
 
@@ -120,7 +121,7 @@ int avfs_ticket_find(long long ticket, uint64_t *id_out, uint64_t *seq_out) {
 }
 
 void avfs_tickets_end(avfs_store *s) {
-  if (s->ticket_first == 0) return;
+  if (s->commits.ticket_first == 0) return;
   tickets_enter(&tickets);
   drop(s, UINT64_MAX);
   tickets_leave(&tickets);

@@ -41,7 +41,7 @@ static int open_overflow(avfs_virtual_journal *j) {
   if (name != NULL) {
     rc = avfs_parent_file_open(j->parent, name, flags, &f, NULL);
     if (rc == SQLITE_OK) rc = f->file->pMethods->xTruncate(f->file, 0);   /* what was left */
-    if (rc != SQLITE_OK) avfs_report(rc, "asyncvfs: cannot open %s", path);
+    if (rc != SQLITE_OK) avfs_report_call(rc, 0, path, "the statement fails");
     sqlite3_free_filename(name);
   }
   sqlite3_free(path);

@@ -14,8 +14,10 @@
 #include <string.h>
 
 #include "pages/journal_format.h"
-#include "vfs/vfs.h"
 #include "seam/heap.h"
+#include "store/transaction.h"
+#include "store/write_through.h"
+#include "vfs/vfs.h"
 
 struct avfs_journal_file {
   sqlite3_file base;
@@ -31,12 +33,6 @@ static avfs_journal_file *self_of(sqlite3_file *f) { return (avfs_journal_file *
 static avfs_conn *conn_of(sqlite3_file *f) { return &self_of(f)->main->conn; }
 
 static int is_managed(sqlite3_file *f) { return self_of(f)->main->mode == AVFS_MODE_MANAGED; }
-
-/* The virtual journal, if it is this connection's; else NULL. */
-static avfs_virtual_journal *virtual_of(sqlite3_file *f) {
-  avfs_conn *c = conn_of(f);
-  return c->locker.level >= AVFS_LOCK_RESERVED ? &c->store->journal : NULL;
-}
 
 /* ---- the parent's file ------------------------------------------------------------ */
 
@@ -104,7 +100,7 @@ static int journal_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
   sqlite3_file *real;
   int rc;
   if (is_managed(f)) {
-    v = virtual_of(f);
+    v = avfs_transaction_journal(conn_of(f));
     return v == NULL ? read_nothing(p, n) : avfs_virtual_journal_read(v, p, (uint32_t)n, (uint64_t)offset);
   }
   rc = real_to_read(f, &real);
@@ -118,9 +114,9 @@ static int journal_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
 static void note_super(avfs_store *s, const void *p, int n, sqlite3_int64 offset) {
   const int magic_bytes = sizeof avfs_journal_magic;
   if (offset == 0 && n != 12) {
-    avfs_transaction_note_super(s, 0);
+    avfs_write_through_note_super(s, 0);
   } else if (n == magic_bytes && memcmp(p, avfs_journal_magic, sizeof avfs_journal_magic) == 0) {
-    avfs_transaction_note_super(s, 1);
+    avfs_write_through_note_super(s, 1);
   }
 }
 
@@ -129,7 +125,7 @@ static int journal_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 of
   sqlite3_file *real;
   int rc;
   if (is_managed(f)) {
-    v = virtual_of(f);
+    v = avfs_transaction_journal(conn_of(f));
     if (v == NULL) return SQLITE_IOERR_WRITE;   /* not by SQLite's rules */
     note_super(conn_of(f)->store, p, n, offset);
     return avfs_virtual_journal_write(v, p, (uint32_t)n, (uint64_t)offset);
@@ -143,8 +139,8 @@ static int journal_truncate(sqlite3_file *f, sqlite3_int64 size) {
   sqlite3_file *real;
   int rc;
   if (is_managed(f)) {
-    v = virtual_of(f);
-    if (v != NULL && size == 0) avfs_transaction_note_super(conn_of(f)->store, 0);
+    v = avfs_transaction_journal(conn_of(f));
+    if (v != NULL && size == 0) avfs_write_through_note_super(conn_of(f)->store, 0);
     if (v != NULL) avfs_virtual_journal_truncate(v, (uint64_t)size);
     return SQLITE_OK;
   }
@@ -166,7 +162,7 @@ static int journal_size(sqlite3_file *f, sqlite3_int64 *size_out) {
   int rc;
   *size_out = 0;
   if (is_managed(f)) {
-    v = virtual_of(f);
+    v = avfs_transaction_journal(conn_of(f));
     if (v != NULL) *size_out = (sqlite3_int64)v->size;
     return SQLITE_OK;
   }

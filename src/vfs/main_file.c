@@ -6,8 +6,11 @@
  */
 #include <string.h>
 
-#include "vfs/vfs.h"
 #include "seam/heap.h"
+#include "store/connection.h"
+#include "store/store.h"
+#include "store/view.h"
+#include "vfs/vfs.h"
 
 static avfs_conn *conn_of(sqlite3_file *f) { return &((avfs_main_file *)f)->conn; }
 
@@ -15,13 +18,8 @@ int avfs_main_close(sqlite3_file *f) {
   avfs_main_file *m = (avfs_main_file *)f;
   int rc;
   if (m->conn.store != NULL) {
-    if (m->mode == AVFS_MODE_MANAGED) avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
-    avfs_store_enter(m->conn.store);
-    avfs_store_leave_view(&m->conn);
-    avfs_store_leave(m->conn.store);
-    avfs_registry_remove_conn(&m->conn);
-    avfs_store_close(m->conn.store);
-    m->conn.store = NULL;
+    if (m->mode == AVFS_MODE_MANAGED) avfs_conn_unlock(&m->conn, AVFS_LOCK_NONE);
+    avfs_store_close(&m->conn);
   }
   avfs_main_file_end(m);
   avfs_counter_add(&m->vfs->open, -1);
@@ -36,15 +34,15 @@ int avfs_main_close(sqlite3_file *f) {
 }
 
 static int main_read(sqlite3_file *f, void *p, int n, sqlite3_int64 offset) {
-  return avfs_store_read(conn_of(f), p, (uint32_t)n, (uint64_t)offset);
+  return avfs_conn_read(conn_of(f), p, (uint32_t)n, (uint64_t)offset);
 }
 
 static int main_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 offset) {
-  return avfs_store_write(conn_of(f), p, (uint32_t)n, (uint64_t)offset);
+  return avfs_conn_write(conn_of(f), p, (uint32_t)n, (uint64_t)offset);
 }
 
 static int main_truncate(sqlite3_file *f, sqlite3_int64 size) {
-  return avfs_store_truncate(conn_of(f), (uint64_t)size);
+  return avfs_conn_truncate(conn_of(f), (uint64_t)size);
 }
 
 /* The batch flushes. A write-through transaction did so at SQLITE_FCNTL_SYNC,
@@ -57,7 +55,7 @@ static int main_sync(sqlite3_file *f, int flags) {
 
 static int main_size(sqlite3_file *f, sqlite3_int64 *size_out) {
   uint64_t size;
-  int rc = avfs_store_size(conn_of(f), &size);
+  int rc = avfs_conn_size(conn_of(f), &size);
   *size_out = (sqlite3_int64)size;
   return rc;
 }
@@ -70,25 +68,25 @@ static int main_lock(sqlite3_file *f, int level) {
   if (reason != NULL) {
     (void)avfs_store_drain(m->conn.store, AVFS_FOREVER);   /* it would be in this connection's way */
   } else {
-    rc = avfs_store_lock(&m->conn, level);
+    rc = avfs_conn_lock(&m->conn, level);
     if (rc != AVFS_PASS) return rc;
-    reason = avfs_store_unmanageable(m->conn.store);
+    reason = avfs_store_passed_reason(m->conn.store);
   }
-  return avfs_main_file_pass(m, reason != NULL ? reason : avfs_not_rollback_mode, level);
+  return avfs_main_file_pass(m, reason, level);
 }
 
 static int main_unlock(sqlite3_file *f, int level) {
   conn_of(f)->durability.has_unlocked = 1;
-  return avfs_store_unlock(conn_of(f), level);
+  return avfs_conn_unlock(conn_of(f), level);
 }
 
 static int main_check_reserved(sqlite3_file *f, int *reserved_out) {
-  return avfs_store_check_reserved(conn_of(f), reserved_out);
+  return avfs_conn_check_reserved(conn_of(f), reserved_out);
 }
 
 static int commit(avfs_main_file *m) {
   int handed_over;
-  int rc = avfs_transaction_commit(&m->conn, &handed_over);
+  int rc = avfs_conn_commit(&m->conn, &handed_over);
   if (handed_over) {
     avfs_main_file_become(m, AVFS_MODE_PASSED, avfs_not_rollback_mode, AVFS_LOCK_EXCLUSIVE);
   }
@@ -100,7 +98,7 @@ static int main_control(sqlite3_file *f, int op, void *arg) {
   int rc;
   switch (op) {
     case SQLITE_FCNTL_SYNC:
-      return avfs_transaction_sync(&m->conn, arg);
+      return avfs_conn_sync(&m->conn, arg);
     case SQLITE_FCNTL_COMMIT_PHASETWO:
       return commit(m);
     case SQLITE_FCNTL_LOCKSTATE:
@@ -154,14 +152,14 @@ static int main_shm_unmap(sqlite3_file *f, int delete_it) {
 }
 
 static int main_fetch(sqlite3_file *f, sqlite3_int64 offset, int n, void **pp) {
-  *pp = avfs_store_fetch(conn_of(f), (uint64_t)offset, (uint32_t)n);
+  *pp = avfs_view_fetch(conn_of(f), (uint64_t)offset, (uint32_t)n);
   return SQLITE_OK;
 }
 
 /* p NULL: another process has changed the file, which it cannot have cut below a view. */
 static int main_unfetch(sqlite3_file *f, sqlite3_int64 offset, void *p) {
   (void)offset;
-  if (p != NULL) (void)avfs_store_unfetch(conn_of(f), p);
+  if (p != NULL) (void)avfs_view_unfetch(conn_of(f), p);
   return SQLITE_OK;
 }
 

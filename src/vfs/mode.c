@@ -33,10 +33,11 @@
  */
 #include "vfs/vfs.h"
 
-#include <assert.h>
+#include "store/connection.h"
+#include "store/registry.h"
+#include "store/view.h"
 
-const char avfs_not_rollback_mode[] =
-    "the database is in WAL mode, or no plain SQLite database";
+#include <assert.h>
 
 static void check_mode(avfs_main_file *m) {
   int passed_level = (int)avfs_counter_get(&m->conn.passed_level);
@@ -65,7 +66,7 @@ void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *re
 
 void avfs_main_file_end(avfs_main_file *m) {
   if (m->mode == AVFS_MODE_PASSED) avfs_registry_count_passed(-1);
-  m->mode = AVFS_MODE_MANAGED;
+  m->mode = AVFS_MODE_CLOSED;
 }
 
 void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level) {
@@ -73,7 +74,7 @@ void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *r
   if (mode == AVFS_MODE_MANAGED && m->journal != NULL) avfs_journal_file_forget(m->journal);
   if (mode != m->mode) avfs_registry_count_passed(mode == AVFS_MODE_PASSED ? 1 : -1);
   /* A view that one side has mapped would keep the other from cutting the file. */
-  if (mode == AVFS_MODE_PASSED) avfs_store_unmap(m->conn.store);
+  if (mode == AVFS_MODE_PASSED) avfs_view_unmap(m->conn.store);
   else if (parent->pMethods->iVersion >= 3) (void)parent->pMethods->xUnfetch(parent, 0, NULL);
   avfs_counter_set(&m->conn.passed_level, passed_level);
   set_mode(m, mode, reason);
@@ -86,7 +87,7 @@ int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level) {
     /* Before ours is given up: what SQLite has cached stays right. */
     rc = parent->pMethods->xLock(parent, held);
     if (rc != SQLITE_OK) return rc;
-    avfs_store_unlock(&m->conn, AVFS_LOCK_NONE);
+    avfs_conn_unlock(&m->conn, AVFS_LOCK_NONE);
   }
   avfs_main_file_become(m, AVFS_MODE_PASSED, reason, held);
   rc = parent->pMethods->xLock(parent, level);

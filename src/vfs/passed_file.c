@@ -9,6 +9,9 @@
  * it is: SQLite keeps its SHARED lock from WAL mode until after the commit that
  * ends it.
  */
+#include "store/connection.h"
+#include "store/store.h"
+#include "store/view.h"
 #include "vfs/vfs.h"
 
 static sqlite3_file *parent_of(sqlite3_file *f) { return ((avfs_main_file *)f)->conn.parent->file; }
@@ -44,12 +47,12 @@ static int passed_lock(sqlite3_file *f, int level) {
   if (m->conn.store != NULL && passed_level(m) == AVFS_LOCK_NONE) {
     reason = avfs_main_file_must_pass(m);
     if (reason == NULL) {
-      rc = avfs_store_lock(&m->conn, level);
+      rc = avfs_conn_lock(&m->conn, level);
       if (rc == SQLITE_OK) avfs_main_file_become(m, AVFS_MODE_MANAGED, NULL, AVFS_LOCK_NONE);
       if (rc != AVFS_PASS) return rc;
-      reason = avfs_store_unmanageable(m->conn.store);
+      reason = avfs_store_passed_reason(m->conn.store);
     }
-    m->reason = reason != NULL ? reason : avfs_not_rollback_mode;
+    m->reason = reason;
   }
   rc = parent_of(f)->pMethods->xLock(parent_of(f), level);
   if (rc == SQLITE_OK && level > passed_level(m)) avfs_counter_set(&m->conn.passed_level, level);
@@ -107,7 +110,7 @@ static int passed_fetch(sqlite3_file *f, sqlite3_int64 offset, int n, void **pp)
 /* It may be of the time when the file was managed. */
 static int passed_unfetch(sqlite3_file *f, sqlite3_int64 offset, void *p) {
   sqlite3_file *parent = parent_of(f);
-  if (p != NULL && avfs_store_unfetch(&((avfs_main_file *)f)->conn, p)) return SQLITE_OK;
+  if (p != NULL && avfs_view_unfetch(&((avfs_main_file *)f)->conn, p)) return SQLITE_OK;
   return parent->pMethods->iVersion >= 3 ? parent->pMethods->xUnfetch(parent, offset, p) : SQLITE_OK;
 }
 

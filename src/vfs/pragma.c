@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "store/report.h"
+#include "store/status.h"
+#include "store/store.h"
 #include "vfs/vfs.h"
 
 /* ---- settings ------------------------------------------------------------ */
@@ -59,14 +61,6 @@ char *avfs_uri_misspelt(const char *name) {
   return list;
 }
 
-void avfs_set(avfs_store *s, int i, uint64_t value) {
-  avfs_store_enter(s);
-  s->settings.value[i] = value;
-  avfs_store_wake(s);   /* a writer may have room now */
-  avfs_store_leave(s);
-  avfs_store_kick(s);   /* a batch may be due earlier now */
-}
-
 static int pragma_setting(avfs_main_file *m, int i, const char *text, char **answer) {
   avfs_store *s = m->conn.store;
   uint64_t v = avfs_setting_default(i);
@@ -80,10 +74,8 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
   } else if (avfs_setting_is_process(i)) {
     if (text != NULL) avfs_setting_set_default(i, v);
   } else if (s != NULL) {
-    if (text != NULL) avfs_set(s, i, v);
-    avfs_store_enter_shared(s);
-    v = s->settings.value[i];
-    avfs_store_leave_shared(s);
+    if (text != NULL) avfs_store_set(s, i, v);
+    v = avfs_store_get(s, i);
   }
   *answer = avfs_setting_format(i, v);
   return SQLITE_OK;

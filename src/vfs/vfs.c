@@ -1,15 +1,4 @@
 /* vfs.c: the sqlite3_vfs, under each of its names ("asyncvfs", "sqlite3async").
- *
- * Names. A journal's or WAL's name is its database's with a tail. Whether such a
- * name means the file on the disk or the virtual one is one rule:
- *   -journal  is virtual while a connection that is ours holds RESERVED or more, and
- *             the store has the OS lock to match: then no other writer exists, here
- *             or elsewhere, whom the name could belong to;
- *   -journal, -wal  do not exist while the store holds the OS lock: it has looked,
- *             and nobody else can make one. But SQLite deletes a super-journal when no
- *             journal is left that names it (pager_delsuper), and rolls nothing back whose
- *             super-journal is gone: so a virtual journal that names one exists, and can
- *             be read.
  */
 #include "vfs/vfs.h"
 
@@ -17,6 +6,12 @@
 
 #include "seam/environment.h"
 #include "seam/heap.h"
+#include "store/names.h"
+#include "store/registry.h"
+#include "store/status.h"
+#include "store/store.h"
+#include "store/turns.h"
+#include "store/waits.h"
 
 avfs_vfs avfs_asyncvfs = {.name = "asyncvfs"};
 
@@ -39,33 +34,16 @@ static size_t without_tail(const char *name, const char *tail) {
   return n > m && strcmp(name + n - m, tail) == 0 ? n - m : 0;
 }
 
-typedef struct journal_query {
-  avfs_store *writing;   /* whose writer the journal belongs to */
-  int known;             /* the OS lock is held: nothing is there */
-  int names_super;       /* the virtual journal does, and is this thread's */
-} journal_query;
-
-static void ask(avfs_store *s, void *arg) {
-  journal_query *q = arg;
-  avfs_store_enter_shared(s);
-  /* With a super-journal the journal on the disk may name it: SQLite must find that too. */
-  q->known = s->os_level >= AVFS_LOCK_SHARED && !s->os_busy && s->ours && s->super == NULL;
-  if (s->locks.writer != NULL && s->os_level >= AVFS_LOCK_RESERVED && !s->os_busy) q->writing = s;
-  q->names_super = q->writing != NULL && s->names_super == avfs_thread_id();
-  avfs_store_leave_shared(s);
-}
-
-static journal_query query(const char *name, const char *tail) {
-  journal_query q = {NULL, 0, 0};
+static avfs_name ask(const char *name, const char *tail) {
+  const avfs_name nothing = {0, 0, 0};
   size_t n = without_tail(name, tail);
-  if (n > 0) avfs_registry_visit(name, n, ask, &q);
-  return q;
+  return n > 0 ? avfs_names_ask(name, n) : nothing;
 }
 
 /* ---- xOpen --------------------------------------------------------------- */
 
-/* Why this file can never be ours; NULL when it may be. */
-static const char *never_ours(const char *name, int flags, int flags_got) {
+/* Why this file can never be managed; NULL when it may be. */
+static const char *never_managed(const char *name, int flags, int flags_got) {
   if (avfs_environment_is("ASYNCVFS_DISABLE", "1")) return "ASYNCVFS_DISABLE is set";
   if (sqlite3_uri_boolean(name, "immutable", 0)) return "immutable=1";
   if (sqlite3_uri_boolean(name, "nolock", 0)) return "nolock=1";
@@ -103,7 +81,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     if (given[i] && avfs_setting_is_process(i)) avfs_setting_set_default(i, settings.value[i]);
   }
-  m->reason = never_ours(name, flags, got);
+  m->reason = never_managed(name, flags, got);
   if (m->reason == NULL) {
     rc = avfs_engine_start(self.io);
     if (rc == SQLITE_OK) {
@@ -122,20 +100,10 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
     return SQLITE_OK;
   }
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
-    if (given[i]) avfs_set(m->conn.store, i, settings.value[i]);
+    if (given[i]) avfs_store_set(m->conn.store, i, settings.value[i]);
   }
-  avfs_registry_add_conn(&m->conn);
   avfs_main_file_begin(m, AVFS_MODE_MANAGED, NULL);
   return SQLITE_OK;
-}
-
-/* Holds RESERVED or more, in either mode: of all connections to a database one at a time. */
-static int is_writer(avfs_conn *c) {
-  int writes;
-  avfs_store_enter_shared(c->store);
-  writes = c->store->locks.writer == &c->locker;
-  avfs_store_leave_shared(c->store);
-  return writes || avfs_counter_get(&c->passed_level) >= AVFS_LOCK_RESERVED;
 }
 
 /* SQLite opens the journal of a connection at RESERVED or more to write it, or to play it back;
@@ -150,28 +118,24 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int fla
   if (name != NULL && (flags & (SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL))) {
     size_t n = without_tail(name, "-journal");
     int own = (flags & SQLITE_OPEN_MAIN_JOURNAL) ? (flags & SQLITE_OPEN_READWRITE) != 0
-                                                 : query(name, "-journal").names_super;
-    avfs_conn *c = own && n > 0 ? avfs_registry_find_conn(name, n, is_writer) : NULL;
+                                                 : ask(name, "-journal").names_super;
+    avfs_conn *c = own && n > 0 ? avfs_names_writer(name, n) : NULL;
     if (c != NULL) return avfs_journal_file_open(f, avfs_main_file_of_conn(c), flags, flags_out);
   }
   return parent_of(vfs)->xOpen(parent_of(vfs), name, f, flags, flags_out);
 }
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync_dir) {
-  journal_query q = query(name, "-journal");
-  if (q.writing != NULL) {
-    avfs_virtual_journal_reset(&q.writing->journal);   /* by its owner, the caller */
-    avfs_transaction_note_super(q.writing, 0);
-    return SQLITE_OK;
-  }
+  size_t n = without_tail(name, "-journal");
+  if (n > 0 && avfs_names_delete_journal(name, n)) return SQLITE_OK;
   return parent_of(vfs)->xDelete(parent_of(vfs), name, sync_dir);
 }
 
 static int vfs_access(sqlite3_vfs *vfs, const char *name, int flags, int *result_out) {
   if (flags == SQLITE_ACCESS_EXISTS && name != NULL) {
-    journal_query q = query(name, "-journal");
-    if (q.names_super || q.known || query(name, "-wal").known) {
-      *result_out = q.names_super;
+    avfs_name journal = ask(name, "-journal");
+    if (journal.names_super || journal.is_known || ask(name, "-wal").is_known) {
+      *result_out = journal.names_super;
       return SQLITE_OK;
     }
   }
@@ -208,8 +172,8 @@ static int is_busy_handler(const sqlite3_vfs *parent) {
 /* A busy handler that waits for room in a store is woken when there is some; one that waits
  * for another writer of this process waits in xLock. */
 static int vfs_sleep(sqlite3_vfs *vfs, int us) {
-  if (us > 0 && ((is_busy_handler(parent_of(vfs)) && avfs_store_spares_sleep((uint64_t)us)) ||
-                 avfs_backlog_sleep((uint64_t)us))) {
+  if (us > 0 && ((is_busy_handler(parent_of(vfs)) && avfs_turns_spare_sleep((uint64_t)us)) ||
+                 avfs_wait_sleep((uint64_t)us))) {
     return us;
   }
   return parent_of(vfs)->xSleep(parent_of(vfs), us);

@@ -13,12 +13,13 @@
 #ifndef AVFS_VFS_H
 #define AVFS_VFS_H
 
-#include "store/store.h"
+#include "store/state.h"
 
 typedef struct avfs_main_file avfs_main_file;
 typedef struct avfs_journal_file avfs_journal_file;
 
 enum avfs_mode {
+  AVFS_MODE_CLOSED,
   AVFS_MODE_PASSED,    /* the connection uses its parent file */
   AVFS_MODE_MANAGED    /* it uses the store */
 };
@@ -47,8 +48,6 @@ struct avfs_main_file {
 };
 
 /* ---- mode.c ---------------------------------------------------------------- */
-
-extern const char avfs_not_rollback_mode[];
 
 /* The file is opened with this mode. */
 void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason);
@@ -97,8 +96,6 @@ int avfs_main_close(sqlite3_file *f);
 
 /* PRAGMA asyncvfs_x. arg is SQLite's char *[4] (SQLITE_FCNTL_PRAGMA). */
 int avfs_pragma(avfs_main_file *m, char **arg);
-/* Changes setting i of an open database; what waits by it looks again. */
-void avfs_set(avfs_store *s, int i, uint64_t value) AVFS_EXCLUDES(avfs_store_role);
 /* Reads our URI parameters of a database's name; given[i]: setting i is among them.
  * SQLITE_ERROR: a value is wrong; *message_out, by sqlite3_malloc, says which, and what it may be.
  * The message has gone to sqlite3_log. */

@@ -338,7 +338,7 @@ static int file_settle(avfs_op *op, uint32_t timeout_ms) {
   if (HasOverlappedIoCompleted(ov) || is_wine()) return 1;
   CancelIoEx(op->file->handle, ov);
   while (!HasOverlappedIoCompleted(ov) && now < until) {
-    uint32_t left_ms = avfs_wait_until(now, until), slice = left_ms < SLICE_MS ? left_ms : SLICE_MS;
+    uint32_t left_ms = avfs_ms_until(now, until), slice = left_ms < SLICE_MS ? left_ms : SLICE_MS;
     if (ov->hEvent != NULL) WaitForSingleObject(op->file->event, slice);   /* it was alone */
     else (void)avfs_port_wait(slice);
     now = avfs_clock_now_ns();

@@ -135,11 +135,11 @@ int avfs_port_exit(uint32_t timeout_ms) {
   uint64_t until = avfs_time_after(avfs_clock_now_ns(), timeout_ms);
   int i;
   exiting = 1;
-  memset(&list_lock, 0, sizeof list_lock);
+  avfs_lock_forget(&list_lock);
   ready_first = NULL;
   ready_end = &ready_first;
   for (i = 0; i < AVFS_MOST_THREADS; i++) {
-    uint32_t left = avfs_wait_until(avfs_clock_now_ns(), until);
+    uint32_t left = avfs_ms_until(avfs_clock_now_ns(), until);
     DWORD thread = pool[i].thread;
     if (thread != 0 && thread != GetCurrentThreadId() && !is_gone(thread, left)) return 0;
   }

@@ -45,8 +45,8 @@ for project in "$root"/msvc/*.vcxproj; do
 done
 echo "evaluated for ARM64"
 
-breaks "a source left out" asyncvfs core.vcxproj '/backlog\.c/d'
-breaks "a source that is not there" asyncvfs core.vcxproj 's/backlog\.c/backlogs.c/'
+breaks "a source left out" asyncvfs core.vcxproj '/drain\.c/d'
+breaks "a source that is not there" asyncvfs core.vcxproj 's/drain\.c/drains.c/'
 breaks "an include folder left out" core core.vcxproj 's/\$\(AvfsRoot\)src;//'
 breaks "a definition left out" asyncvfs AsyncVfs.props 's/ASYNCVFS_VERSION_MAJOR=[^;]*;//'
 breaks "a library left out" bench bench.vcxproj 's/sqlite3\.lib;//'

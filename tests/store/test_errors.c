@@ -79,8 +79,8 @@ static void each_failure_is_told_three_ways(void) {
   for (int i = 0; i < 3; i++) {
     const asyncvfs_error *e = &heard.error[i];
     char expected[TEXT];
-    snprintf(expected, sizeof expected, "asyncvfs: (SQLITE_FULL/112) batch 2 of errors.db: disk full; "
-             "1 commits wait, retry in %u ms", retry_ms[i]);
+    snprintf(expected, sizeof expected, "asyncvfs: (SQLITE_FULL/112) batch 2 of errors.db: cannot write "
+             "errors.db-journal: disk full; 1 commits wait, retry in %u ms", retry_ms[i]);
     EXPECT(strcmp(heard.log[i], expected) == 0);
     EXPECT(strcmp(heard.message[i], expected) == 0);
     EXPECT(strstr(file, expected) != NULL);
@@ -93,6 +93,34 @@ static void each_failure_is_told_three_ways(void) {
   EXPECT(strstr(status, "\"last_error\":{\"code\":13,\"os_error\":112,\"text\":\"disk full\"") != NULL);
   EXPECT(sqlite3_close(db) == SQLITE_OK);
   scenario_check_stock(path, 1, 1);
+}
+
+/* A failed flush and a failed write are told apart, and so are journal and database. */
+static void the_call_and_the_file_are_named(void) {
+  static const struct {
+    faulty_call call;
+    LONG from;   /* of a batch's calls of this kind */
+    const char *text;
+  } cases[] = {
+      {CALL_WRITE, 1, "cannot write named.db-journal: "},
+      {CALL_WRITE, 3, "cannot write named.db: "},   /* records, header, pages */
+      {CALL_FLUSH, 1, "cannot flush named.db-journal: "},
+      {CALL_FLUSH, 3, "cannot flush named.db: "},
+      {CALL_READ, 1, "cannot read named.db: "},
+  };
+  const char *path = scratch_path("named.db");
+  sqlite3 *db = scenario_open_table(path, "");
+  for (int i = 0; i < (int)(sizeof cases / sizeof cases[0]); i++) {
+    int before = (int)heard.errors;
+    faulty_fail(cases[i].call, cases[i].from, 1, "named.db");
+    EXPECT(sql_execf(db, "INSERT INTO t VALUES(%d, 'x')", i + 1) == SQLITE_OK);
+    wait_for_errors(1);
+    if (!EXPECT(strstr(heard.message[before], cases[i].text) != NULL)) harness_print("%s\n", heard.message[before]);
+    EXPECT(sql_exec(db, "PRAGMA asyncvfs_flush") == SQLITE_OK);
+  }
+  faulty_fail(CALL_READ, 0, 0, NULL);
+  EXPECT(sqlite3_close(db) == SQLITE_OK);
+  scenario_check_stock(path, 5, 5);
 }
 
 static void writers_are_refused_when_a_failure_lasts(const char *locking_mode) {
@@ -221,8 +249,8 @@ static void close_tells_what_is_lost(const char *options) {
   last = heard_of_loss();
   EXPECT(heard.error[last].lost == 3 && heard.error[last].code == SQLITE_FULL);
   EXPECT(heard.error[last].retry_ms == 0 && heard.thread[last] == GetCurrentThreadId());
-  EXPECT(strcmp(heard.message[last], "asyncvfs: (SQLITE_FULL/112) lost.db is closed: disk full; "
-                "3 commits are not on disk and are lost") == 0);
+  EXPECT(strcmp(heard.message[last], "asyncvfs: (SQLITE_FULL/112) batch 3 of lost.db, which is closed: cannot "
+                "write lost.db-journal: disk full; 3 commits are not on disk and are lost") == 0);
   WaitForSingleObject(durable.called, INFINITE);
   EXPECT(durable.calls == 1 && durable.rc == SQLITE_FULL && durable.ticket == lost);
   EXPECT(asyncvfs_wait(kept, ASYNCVFS_FOREVER) == SQLITE_OK);
@@ -485,6 +513,7 @@ static const scenario scenarios[] = {
     SCENARIO(what_is_held_at_open_is_not_passed_through),
     SCENARIO(what_is_not_on_ntfs_is_passed_through),
     SCENARIO(each_failure_is_told_three_ways),
+    SCENARIO(the_call_and_the_file_are_named),
     SCENARIO(writers_are_refused_while_a_failure_lasts),
     SCENARIO(commits_of_an_exclusive_connection_are_refused_while_a_failure_lasts),
     SCENARIO(full_queue_refuses_writers),

@@ -11,6 +11,7 @@
 #include "programs/sweep.h"
 #include "programs/will.h"
 #include "seam.h"
+#include "store/registry.h"
 #include "vfs/vfs.h"
 
 const char *const sim_journal_modes[] = {"DELETE", "TRUNCATE", "PERSIST", "MEMORY", "OFF"};

@@ -10,6 +10,7 @@
 #include "programs/sweep.h"
 #include "programs/will.h"
 #include "seam.h"
+#include "store/exit.h"
 #include "vfs/vfs.h"
 
 static void run_steps(void) {

@@ -1,18 +1,20 @@
-/* durable_notices.c: asyncvfs_on_durable: who wants to hear when commits are durable.
+/* notices.c: asyncvfs_on_durable: who wants to hear when commits are durable.
  *
- *   call_when_durable        durable_seq moves          the notifier's thread
- *   s->notices (by seq) ---------------------------> add ---> callback, once
+ *   avfs_notices_add         durable_seq moves          the notifier's thread
+ *   commits.notices (by seq) ---------------------------> avfs_notifier_add ---> callback, once
  *                 `------- the store closes ----------^
  *
  * Notices are added and handed over under the store's lock: so they are in the order of
  * commits in the store's list, and in the notifier's. One for what is durable already
  * goes behind those that were handed over before.
  */
-#include "store/store.h"
+#include "store/notices.h"
+
+#include "store/tickets.h"
 #include "seam/heap.h"
 
 typedef struct durable_notice {
-  avfs_notice base;   /* linked in s->notices, then by the notifier */
+  avfs_notice base;   /* linked in s->commits.notices, then by the notifier */
   asyncvfs_durable_callback callback;
   void *arg;
   uint64_t seq;
@@ -26,7 +28,7 @@ static void deliver(avfs_notice *base) {
   avfs_free(n);
 }
 
-int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, void *arg) {
+int avfs_notices_add(avfs_store *s, asyncvfs_durable_callback callback, void *arg) {
   durable_notice *n;
   int rc = avfs_notifier_expect();
   if (rc != SQLITE_OK) return rc;
@@ -44,12 +46,12 @@ int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, vo
     return SQLITE_OK;
   }
   avfs_store_enter(s);
-  n->seq = s->commit_seq;
+  n->seq = s->commits.commit_seq;
   rc = avfs_ticket(s, n->seq, &n->ticket);
   if (rc == SQLITE_OK) {
-    *s->notices_end = &n->base;
-    s->notices_end = &n->base.next;
-    avfs_durable_notices_due(s);
+    *s->commits.notices_end = &n->base;
+    s->commits.notices_end = &n->base.next;
+    avfs_notices_due(s);
   }
   avfs_store_leave(s);
   if (rc != SQLITE_OK) {
@@ -60,21 +62,21 @@ int avfs_call_when_durable(avfs_store *s, asyncvfs_durable_callback callback, vo
 }
 
 static durable_notice *take_first(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  durable_notice *n = (durable_notice *)s->notices;
-  s->notices = n->base.next;
-  if (s->notices == NULL) s->notices_end = &s->notices;
+  durable_notice *n = (durable_notice *)s->commits.notices;
+  s->commits.notices = n->base.next;
+  if (s->commits.notices == NULL) s->commits.notices_end = &s->commits.notices;
   return n;
 }
 
-void avfs_durable_notices_due(avfs_store *s) {
-  while (s->notices != NULL && ((durable_notice *)s->notices)->seq <= s->durable_seq) {
+void avfs_notices_due(avfs_store *s) {
+  while (s->commits.notices != NULL && ((durable_notice *)s->commits.notices)->seq <= s->commits.durable_seq) {
     avfs_notifier_add(&take_first(s)->base);
   }
 }
 
-void avfs_durable_notices_end(avfs_store *s, int rc) {
-  avfs_durable_notices_due(s);
-  while (s->notices != NULL) {
+void avfs_notices_end(avfs_store *s, int rc) {
+  avfs_notices_due(s);
+  while (s->commits.notices != NULL) {
     durable_notice *n = take_first(s);
     n->rc = rc;
     avfs_notifier_add(&n->base);

@@ -1,0 +1,240 @@
+/* os_lock.c: see os_lock.h. */
+#include "store/os_lock.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "store/drain.h"
+#include "store/fresh.h"
+#include "store/registry.h"
+#include "store/report.h"
+
+enum {
+  LINGER_MS = 20,            /* the lock is kept after the last batch... */
+  WARM_MS = 2000,            /* ...and as long after it by a process that is alone with the file... */
+  ALONE_MS = 100,            /* ...as the answer holds that it is */
+  JOURNAL_RETRY_MS = 1000    /* a journal that could not be cut is tried again */
+};
+
+static void let_go(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  s->os.busy = 0;
+  s->os.thread = 0;
+  avfs_store_wake(s);
+}
+
+/* ---- raising it -------------------------------------------------------------------- */
+
+/* Raises os_file from SHARED or more to RESERVED or EXCLUSIVE. */
+static int raise_os(avfs_store *s, int from, int level) {
+  sqlite3_file *file = s->os_file->file;
+  int rc = SQLITE_OK;
+  if (from < AVFS_LOCK_RESERVED) {
+    rc = file->pMethods->xLock(file, AVFS_LOCK_RESERVED);
+    if (rc != SQLITE_OK) return rc;
+    /* Where no journal can be made, no batch can be. SQLite may do without, in journal_mode
+     * OFF and MEMORY: so the database is passed through. */
+    rc = avfs_batch_open_journal(&s->batch);
+    if (rc != SQLITE_OK) {
+      avfs_report_call(rc, s->io->os_error(), s->journal_path, "the transaction is not begun");
+      file->pMethods->xUnlock(file, AVFS_LOCK_SHARED);
+      return (rc & 0xff) == SQLITE_CANTOPEN ? AVFS_PASS : rc;
+    }
+  }
+  if (level >= AVFS_LOCK_EXCLUSIVE) {
+    rc = file->pMethods->xLock(file, AVFS_LOCK_EXCLUSIVE);
+    if (rc != SQLITE_OK && from < AVFS_LOCK_RESERVED) {
+      if (avfs_batch_remove_journal(&s->batch) != SQLITE_OK) rc = SQLITE_IOERR_DELETE;
+      file->pMethods->xUnlock(file, AVFS_LOCK_SHARED);
+    }
+  }
+  return rc;
+}
+
+/* The database on the disk is as `f` says: all tables begin anew, and nothing that was left to be
+ * done under the lock before holds any more. */
+static void adopt(avfs_store *s, const avfs_fresh *f) AVFS_REQUIRES(avfs_store_role) {
+  uint32_t unit = avfs_header_page_bytes(f->header);
+  assert(s->content.committed.count == 0 && s->content.draining.count == 0);
+  if (f->size > 0 && unit != 0 && unit != s->content.page_bytes) {
+    avfs_page_pool_trim(&s->content.pool, 0);
+    avfs_page_pool_trim(&s->writer.pool, 0);   /* nobody is the writer below RESERVED */
+    s->content.page_bytes = s->content.pool.page_bytes = s->writer.pool.page_bytes = unit;
+  }
+  s->content.committed.size = s->content.draining.size = s->content.disk_bytes = f->size;
+  memcpy(s->content.header, f->header, sizeof s->content.header);
+  s->os.managed = 1;
+  s->os.passed_reason = NULL;
+  s->os.epoch++;
+}
+
+static const char no_journal[] = "no journal can be made beside the database";
+
+int avfs_os_lock_await(avfs_store *s) {
+  while (s->os.busy) {
+    if (s->os.thread == avfs_thread_id()) return SQLITE_BUSY;
+    avfs_store_wait(s, AVFS_FOREVER);
+  }
+  return SQLITE_OK;
+}
+
+/* Raises it by one step: a fresh one to SHARED, another one to `level`. */
+static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
+  avfs_fresh f;
+  int from = s->os.level, rc;
+  s->os.busy = 1;
+  s->os.thread = avfs_thread_id();
+  s->os.calls++;
+  f.reason = NULL;
+  avfs_store_leave(s);
+  rc = from == AVFS_LOCK_NONE ? avfs_fresh_lock(s, c->read_only, &f) : raise_os(s, from, level);
+  avfs_store_enter(s);
+  if (rc == SQLITE_OK) {
+    if (from == AVFS_LOCK_NONE) adopt(s, &f);
+    s->os.level = from == AVFS_LOCK_NONE ? AVFS_LOCK_SHARED : level;
+  } else if (rc == AVFS_PASS && from == AVFS_LOCK_NONE) {
+    s->os.managed = 0;
+    s->os.passed_reason = f.reason;
+  } else if (rc == AVFS_PASS) {
+    s->os.unmanageable = no_journal;
+  }
+  let_go(s);
+  return rc;
+}
+
+int avfs_os_lock_ensure(avfs_store *s, const avfs_conn *c, int level) {
+  while (s->os.busy || s->os.level < level) {
+    int rc = s->os.busy ? avfs_os_lock_await(s) : step_up(s, c, level);
+    if (rc != SQLITE_OK) return rc;
+  }
+  return SQLITE_OK;
+}
+
+int avfs_os_lock_check_reserved(avfs_store *s, int *reserved_out) {
+  sqlite3_file *file;
+  int rc = SQLITE_OK;
+  if (s->os.level >= AVFS_LOCK_RESERVED) return SQLITE_OK;
+  rc = avfs_os_lock_await(s);
+  if (rc != SQLITE_OK) return rc;
+  s->os.busy = 1;
+  avfs_store_leave(s);
+  file = s->os_file->file;
+  rc = file->pMethods->xCheckReservedLock(file, reserved_out);
+  avfs_store_enter(s);
+  let_go(s);
+  return rc;
+}
+
+/* ---- giving it up ----------------------------------------------------------------- */
+
+static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  int level = avfs_lock_table_highest(&s->turns.table);
+  if (s->os.lingering || !avfs_drain_is_empty(s)) return AVFS_LOCK_EXCLUSIVE;
+  return level;
+}
+
+/* The OS lock stays, until the task tries again. By the setter of os_busy, without lock; with it
+ * at the end. */
+static void keep_for_retry(avfs_store *s, int rc) AVFS_ACQUIRE(avfs_store_role) {
+  uint64_t again = avfs_time_after(s->io->now_ns(), JOURNAL_RETRY_MS);
+  avfs_report_call(rc, s->io->os_error(), s->journal_path, "it names a super-journal, so its database "
+                   "stays locked until that is done");
+  avfs_task_schedule(&s->task, again);
+  avfs_store_enter(s);
+  s->os.lingering = 1;
+  s->os.linger_until_ns = again;
+  s->os.warm_until_ns = 0;
+  let_go(s);
+}
+
+void avfs_os_lock_relax(avfs_store *s) {
+  while (!s->os.busy) {
+    int to = level_needed(s);
+    int rc, cuts;
+    sqlite3_file *file = s->os_file->file;
+    if (to >= AVFS_LOCK_RESERVED || s->os.level <= to) return;
+    s->os.busy = 1;
+    s->os.calls++;
+    cuts = s->os.level == AVFS_LOCK_EXCLUSIVE && s->os.managed && s->batch.owes_cut;
+    avfs_store_leave(s);
+    /* The last moment to. What cannot be cut now either is legal, and a later batch's. */
+    if (cuts && avfs_batch_cut(&s->batch) != SQLITE_OK) {
+      avfs_report_call(SQLITE_IOERR_TRUNCATE, s->io->os_error(), s->path, "it stays longer than its "
+                       "content until a later batch");
+    }
+    /* Before the lock: a journal that we still had open would be in the way of
+     * another process's commit, which deletes its own of the same name. */
+    rc = avfs_batch_remove_journal(&s->batch);
+    if (avfs_batch_keeps_name(&s->batch)) {
+      keep_for_retry(s, rc);
+      return;
+    }
+    if (rc != SQLITE_OK) {
+      avfs_report_call(rc, s->io->os_error(), s->journal_path, "it is void and does no harm");
+    }
+    rc = file->pMethods->xUnlock(file, to);
+    if (rc != SQLITE_OK) avfs_report_call(rc, 0, s->path, "it is given up when the file is closed");
+    if (to == AVFS_LOCK_NONE) avfs_batch_trim(&s->batch);
+    avfs_store_enter(s);
+    if (cuts) s->content.disk_bytes = s->batch.disk_bytes;
+    s->os.level = to;
+    s->os.busy = 0;
+    if (to == AVFS_LOCK_NONE) {
+      avfs_page_pool_trim(&s->content.pool, 0);
+      avfs_page_pool_trim(&s->writer.pool, 0);   /* nobody is the writer */
+      avfs_page_table_trim(&s->content.committed);
+      avfs_page_table_trim(&s->content.draining);
+    }
+    avfs_store_wake(s);
+  }
+}
+
+void avfs_os_lock_relax_now(avfs_store *s) {
+  s->os.lingering = 0;
+  avfs_os_lock_relax(s);
+}
+
+void avfs_os_lock_linger(avfs_store *s) {
+  s->os.lingering = 1;
+  s->os.linger_until_ns = avfs_time_after(s->drain.ended_ns, LINGER_MS);
+  s->os.warm_until_ns = avfs_time_after(s->drain.ended_ns, WARM_MS);
+}
+
+int avfs_os_lock_look(avfs_store *s, uint64_t *due_out) {
+  uint64_t now = s->io->now_ns();
+  int others;
+  *due_out = AVFS_NEVER;
+  if (!s->os.lingering || s->drain.closing == AVFS_CLOSING_EXIT) return 0;
+  *due_out = s->os.linger_until_ns;
+  if (now < s->os.linger_until_ns) return 0;
+  if (now >= s->os.warm_until_ns) {
+    avfs_os_lock_relax_now(s);
+    return 1;
+  }
+  avfs_store_leave(s);   /* the answer comes from Windows: look again after it */
+  others = avfs_registry_has_passed() ? 1 : s->io->others(s->db);
+  avfs_store_enter(s);
+  if (others == 0) s->os.linger_until_ns = avfs_time_after(now, ALONE_MS);
+  else s->os.warm_until_ns = 0;   /* somebody, or nobody knows */
+  return 1;
+}
+
+void avfs_os_lock_hand_over(avfs_store *s, avfs_conn *c) {
+  avfs_parent_file *f;
+  int rc;
+  while (s->os.busy) avfs_store_wait(s, AVFS_FOREVER);
+  assert(avfs_drain_is_empty(s) && s->turns.table.writer == &c->locker);
+  s->os.busy = 1;
+  avfs_store_leave(s);
+  rc = avfs_batch_remove_journal(&s->batch);
+  if (rc != SQLITE_OK) {
+    avfs_report_call(rc, s->io->os_error(), s->journal_path, "it is void and does no harm");
+  }
+  f = s->os_file;
+  s->os_file = c->parent;
+  c->parent = f;
+  avfs_parent_file_take_controls(c->parent, s->os_file);
+  avfs_store_enter(s);
+  s->os.level = AVFS_LOCK_NONE;
+  s->os.lingering = 0;
+  let_go(s);
+}
