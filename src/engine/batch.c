@@ -164,7 +164,6 @@ static int state_open(avfs_batch *b) {
     b->disk_bytes = b->before_bytes;
     b->before_pages = (uint32_t)((b->before_bytes + b->page_bytes - 1) / b->page_bytes);
     b->segment_at = 0;
-    b->owes_cut = 0;
   }
   if (rc == SQLITE_OK && b->input.more && b->journaled == NULL) {
     b->journaled = avfs_alloc_zero((b->before_pages / 32 + 1) * sizeof *b->journaled);
@@ -403,18 +402,19 @@ static int cut_database(avfs_batch *b, uint64_t bytes) {
   return rc;
 }
 
-static int state_cut(avfs_batch *b) {
-  uint64_t bytes = wanted_length(b);
+static int cut_to(avfs_batch *b, uint64_t bytes) {
   int rc = SQLITE_OK;
   if (b->disk_bytes > bytes) rc = cut_database(b, bytes);
-  if (rc == SQLITE_OK) b->owes_cut = b->disk_bytes > bytes;
+  if (rc == SQLITE_OK) b->owed_bytes = b->disk_bytes > bytes ? bytes : AVFS_NOTHING_OWED;
   return rc;
 }
 
 int avfs_batch_cut(avfs_batch *b) {
   assert(b->state == AVFS_BATCH_IDLE && !b->valid);
-  return state_cut(b);
+  return b->owed_bytes == AVFS_NOTHING_OWED ? SQLITE_OK : cut_to(b, b->owed_bytes);
 }
+
+void avfs_batch_forget_cut(avfs_batch *b) { b->owed_bytes = AVFS_NOTHING_OWED; }
 
 /* ---- the machine --------------------------------------------------------- */
 
@@ -512,7 +512,7 @@ int avfs_batch_run(avfs_batch *b) {
         rc = flush(b, b->journal);
         if (rc == SQLITE_OK) forget_transaction(b);
         break;
-      case AVFS_BATCH_CUT: rc = state_cut(b); break;
+      case AVFS_BATCH_CUT: rc = cut_to(b, wanted_length(b)); break;
     }
     if (wait == WAIT) return 0;
     if (rc != SQLITE_OK) {
@@ -613,9 +613,8 @@ int avfs_batch_undo(avfs_batch *b) {
   if (rc == SQLITE_OK) rc = flush(b, b->journal);
   avfs_free(buffer);
   if (rc != SQLITE_OK) return rc;
-  b->owes_cut = b->disk_bytes > b->before_bytes;
-  b->input.file_bytes = b->before_bytes;   /* for avfs_batch_cut */
-  b->input.chunk_bytes = 0;
+  /* What was owed before the batch still is. */
+  if (b->owed_bytes == AVFS_NOTHING_OWED && b->disk_bytes > b->before_bytes) b->owed_bytes = b->before_bytes;
   b->state = AVFS_BATCH_IDLE;
   forget_transaction(b);
   release_set(b);

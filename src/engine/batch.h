@@ -78,6 +78,8 @@ typedef struct avfs_batch_counters {
   uint64_t pages_written, coalesced_pages;   /* coalesced: joined to a neighbour's write */
 } avfs_batch_counters;
 
+#define AVFS_NOTHING_OWED UINT64_MAX
+
 typedef struct avfs_batch {
   /* set by the owner before the first start */
   const avfs_io *io;
@@ -96,7 +98,8 @@ typedef struct avfs_batch {
   int failed_journal;        /* 1: what failed was a call on the journal, 0: on the database */
   avfs_batch_counters counters;
   uint64_t disk_bytes;       /* length of the file now */
-  int owes_cut;              /* something was in the way of CUT: the file is longer than wanted */
+  uint64_t owed_bytes;       /* something was in the way of CUT: the file is to have this length, as
+                                long as nobody else has written it; AVFS_NOTHING_OWED */
 
   /* private */
   avfs_batch_state state;
@@ -159,6 +162,8 @@ int avfs_batch_is_open(const avfs_batch *b);
 int avfs_batch_undo(avfs_batch *b);
 /* Shortens the file of an idle batch that owes it. */
 int avfs_batch_cut(avfs_batch *b);
+/* Somebody else may have written the file since: nothing is owed any more. */
+void avfs_batch_forget_cut(avfs_batch *b);
 /* Deletes the journal file, which is void: nothing is left beside the database. If that fails, its
  * name may stay; but one that ends in the name of a super-journal is kept open when it cannot be
  * cut (avfs_batch_keeps_name): stock SQLite would write its next journal over it, and not cut it,

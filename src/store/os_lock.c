@@ -86,6 +86,7 @@ static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(a
   s->os.calls++;
   f.reason = NULL;
   avfs_store_leave(s);
+  if (from == AVFS_LOCK_NONE) avfs_batch_forget_cut(&s->batch);
   rc = from == AVFS_LOCK_NONE ? avfs_fresh_lock(s, c->read_only, &f) : raise_os(s, from, level);
   avfs_store_enter(s);
   if (rc == SQLITE_OK) {
@@ -154,7 +155,7 @@ void avfs_os_lock_relax(avfs_store *s) {
     if (to >= AVFS_LOCK_RESERVED || s->os.level <= to) return;
     s->os.busy = 1;
     s->os.calls++;
-    cuts = s->os.level == AVFS_LOCK_EXCLUSIVE && s->os.managed && s->batch.owes_cut;
+    cuts = s->os.level == AVFS_LOCK_EXCLUSIVE && s->os.managed && s->batch.owed_bytes != AVFS_NOTHING_OWED;
     avfs_store_leave(s);
     /* The last moment to. What cannot be cut now either is legal, and a later batch's. */
     if (cuts && avfs_batch_cut(&s->batch) != SQLITE_OK) {

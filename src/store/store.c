@@ -100,6 +100,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->batch.resume = resume;
   s->batch.shorten = shorten;
   s->batch.owner = s;
+  avfs_batch_forget_cut(&s->batch);
   sqlite3_randomness(sizeof s->batch.nonces, &s->batch.nonces);
   s->batch.pump.io = io;
   *store_out = s;

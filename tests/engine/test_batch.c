@@ -287,6 +287,7 @@ static rig *rig_open(uint32_t unit, const fake_bytes *content) {
   r->b.journal_path = journal_path;
   r->b.resume = resume;
   r->b.owner = r;
+  avfs_batch_forget_cut(&r->b);
   fake.calls = 0;
   fake.watch = watch;
   return r;

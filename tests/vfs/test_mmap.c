@@ -117,6 +117,42 @@ static void file_is_cut_when_nobody_reads_from_a_view(void) {
   }
 }
 
+static void wait_for_os_lock(sqlite3 *db, int64_t level) {
+  while (sql_status(db, "os_lock") != level) sqlite3_sleep(1);
+}
+
+/* A cut that a view was in the way of is owed; but not once the lock was given up, and somebody
+ * else has made the file longer. */
+static void cut_that_is_owed_spares_what_others_wrote(void) {
+  const char *path = scratch_path("app.db");
+  sqlite3 *db, *reader, *other;
+  sqlite3_stmt *rows = NULL;
+  if (!sql_vfs_is_asyncvfs()) return;
+  db = open_filled(path);
+  reader = sql_open(path, sql_vfs());
+  sql_must(reader, MMAP);
+  sql_must(db, "PRAGMA auto_vacuum=2; VACUUM; PRAGMA asyncvfs_drain; PRAGMA asyncvfs_max_lag_ms=60000");
+  sql_mustf(db, "DELETE FROM t WHERE id > %d; PRAGMA incremental_vacuum", ROWS / 10);
+  CHECK_EQ(sqlite3_prepare_v2(reader, "SELECT id FROM t WHERE b = noise(id, 3500)", -1, &rows, NULL), SQLITE_OK);
+  CHECK_EQ(sqlite3_step(rows), SQLITE_ROW);
+  sql_must(db, "PRAGMA asyncvfs_flush");
+  wait_for_os_lock(db, SQLITE_LOCK_SHARED);
+  CHECK(sql_file_size(path) > content_bytes(db));   /* the reader's view is in the way */
+  CHECK_EQ(sqlite3_finalize(rows), SQLITE_OK);
+  wait_for_os_lock(db, SQLITE_LOCK_NONE);
+
+  other = sql_open(path, SQL_STOCK_VFS);
+  sql_mustf(other, "WITH RECURSIVE k(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM k WHERE i < %d)"
+            "INSERT INTO t SELECT i, noise(i, 3500) FROM k", ROWS / 10 + 1, ROWS / 2);
+  sql_close(other);
+
+  sql_must(db, "BEGIN EXCLUSIVE; ROLLBACK; PRAGMA asyncvfs_drain");
+  check_rows(db, ROWS / 2);
+  sql_check_integrity(db, path);
+  sql_close(reader);
+  sql_close(db);
+}
+
 /* Its pages go to the file while it is open, and come back from the journal. */
 static void large_transaction_commits_and_rolls_back(void) {
   const char *path = scratch_path("app.db");
@@ -160,6 +196,7 @@ void suite_mmap(void) {
   ADD_TEST(suite, pages_on_the_disk_cost_no_read);
   ADD_TEST(suite, pages_in_memory_are_read_there);
   ADD_TEST(suite, file_is_cut_when_nobody_reads_from_a_view);
+  ADD_TEST(suite, cut_that_is_owed_spares_what_others_wrote);
   ADD_TEST(suite, large_transaction_commits_and_rolls_back);
   ADD_TEST(suite, database_in_wal_mode_is_mapped_too);
 }
