@@ -24,8 +24,12 @@ SQLITE_EXTENSION_INIT1
 
 enum { OLDEST = 3035000 };
 
-static avfs_lock binding;
+static struct binding {
+  avfs_lock lock;
+} binding;
 static sqlite3_api_routines own_table;   /* what is wanted of the one that is bound */
+
+AVFS_LOCK_FUNCTIONS(binding, struct binding, avfs_binding_role)
 
 static const struct {
   const char *name;
@@ -76,7 +80,7 @@ static void copy_wanted(const sqlite3_api_routines *table) {
 /* Takes the table, unless another SQLite is served already or this one cannot be. */
 static int bind(const sqlite3_api_routines *table, char *message, int bytes) {
   int rc = SQLITE_ERROR;
-  avfs_lock_enter(&binding);
+  binding_enter(&binding);
   if (is_stdcall(module_of(table->libversion_number, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT))) {
     say(message, bytes, "asyncvfs: winsqlite3.dll of 32-bit programs cannot be served (it is "
         "compiled __stdcall): load a sqlite3.dll of your own");
@@ -97,7 +101,7 @@ static int bind(const sqlite3_api_routines *table, char *message, int bytes) {
     }
     rc = SQLITE_OK;
   }
-  avfs_lock_leave(&binding);
+  binding_leave(&binding);
   return rc;
 }
 
@@ -185,9 +189,9 @@ int avfs_bind_register_name(avfs_vfs *v, sqlite3_vfs *parent, int make_default, 
   pin_module();
   avfs_watch_exit();
   avfs_log_start();
-  avfs_lock_enter(&binding);
+  binding_enter(&binding);
   rc = avfs_vfs_register_name(v, &avfs_io_win32, parent, make_default, avfs_sql_functions_register);
-  avfs_lock_leave(&binding);
+  binding_leave(&binding);
   if (rc == SQLITE_OK) rc = avfs_sql_functions_register();
   if (rc != SQLITE_OK) say(message, bytes, "asyncvfs: cannot register: error %d", rc);
   return rc;
@@ -195,8 +199,8 @@ int avfs_bind_register_name(avfs_vfs *v, sqlite3_vfs *parent, int make_default, 
 
 int avfs_bind_unregister_name(avfs_vfs *v) {
   int rc;
-  avfs_lock_enter(&binding);
+  binding_enter(&binding);
   rc = avfs_vfs_unregister_name(v);
-  avfs_lock_leave(&binding);
+  binding_leave(&binding);
   return rc;
 }

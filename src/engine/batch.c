@@ -21,6 +21,8 @@ static int by_pgno(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+AVFS_LOCK_FUNCTIONS(batch, avfs_batch, avfs_batch_role)
+
 static int bit_is_set(const uint32_t *bits, uint32_t i) { return bits[i / 32] >> (i % 32) & 1; }
 
 /* Sorts the pages, and picks those whose pre-image the journal needs: they are
@@ -65,17 +67,17 @@ static int flush(avfs_batch *b, avfs_file *f) {
 /* What was in flight is over. The lock is for a task that runs meanwhile for another
  * reason and looks (avfs_batch_is_in_flight): it may end the batch, and its store, at once. */
 static void step_done(avfs_batch *b) {
-  avfs_lock_enter(&b->lock);
+  batch_enter(b);
   b->step = AVFS_STEP_DONE;
   b->resume(b);
-  avfs_lock_leave(&b->lock);
+  batch_leave(b);
 }
 
 int avfs_batch_is_in_flight(avfs_batch *b) {
   int in_flight;
-  avfs_lock_enter(&b->lock);
+  batch_enter(b);
   in_flight = b->step == AVFS_STEP_IN_FLIGHT;
-  avfs_lock_leave(&b->lock);
+  batch_leave(b);
   return in_flight;
 }
 
@@ -536,10 +538,10 @@ int avfs_batch_run(avfs_batch *b) {
 
 static void undo_done(avfs_op *op) {
   avfs_batch *b = (avfs_batch *)((char *)op - offsetof(avfs_batch, op));
-  avfs_lock_enter(&b->lock);
+  batch_enter(b);
   b->undo_op_done = 1;
   avfs_cond_wake_all(&b->undo_cond);
-  avfs_lock_leave(&b->lock);
+  batch_leave(b);
 }
 
 /* Reads or writes and waits. A read answers SQLITE_IOERR_SHORT_READ when the
@@ -547,13 +549,13 @@ static void undo_done(avfs_op *op) {
 static int transfer(avfs_batch *b, void (*how)(avfs_op *), avfs_file *f, void *p, uint32_t n,
                     uint64_t offset) {
   prepare_op(b, f, p, n, offset, undo_done);
-  avfs_lock_enter(&b->lock);
+  batch_enter(b);
   b->undo_op_done = 0;
-  avfs_lock_leave(&b->lock);
+  batch_leave(b);
   how(&b->op);
-  avfs_lock_enter(&b->lock);
+  batch_enter(b);
   while (!b->undo_op_done) avfs_cond_wait(&b->undo_cond, &b->lock, AVFS_FOREVER);
-  avfs_lock_leave(&b->lock);
+  batch_leave(b);
   b->os_error = b->op.os_error;
   if (b->op.rc == SQLITE_OK && b->op.transferred < n) return SQLITE_IOERR_SHORT_READ;
   return b->op.rc;

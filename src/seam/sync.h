@@ -1,24 +1,14 @@
 /* sync.h: locks, condition variables and threads, part of the seam.
  *
- * The lock order of the whole program, outermost first:
+ * Each kind of lock has a role, below, and the list of roles is the lock order of the whole
+ * program: a thread that holds one takes only a later one. None of them is held across a call
+ * that waits for the disk, for another process or for the application.
  *
- *     registry    which stores are open            (store/registry.c)
- *     engine      which stores want attention      (engine/scheduler.c)
- *     store       everything of one database       (store/store.h)
- *     tickets     which commit a ticket stands for (store/tickets.c)
- *     pump        which piece of a batch is next   (engine/pump.h)
- *     notifier    whom to call back next           (engine/notifier.c)
- *     report      who is told of errors            (store/report.c)
- *
- * A thread that holds one of them takes only a later one. None of them is
- * held across a call that waits for the disk, for another process or for the
- * application.
- *
- * The order and the guards are checked by clang's -Wthread-safety. In C it knows
- * no lock that is a member of a struct, so each kind of lock has a role, a name
- * for the analysis alone (AVFS_ROLE): fields are guarded by the role, and
- * AVFS_LOCK_FUNCTIONS makes the functions that take and leave it. What it cannot
- * see, that it is the lock of the right object, asserts see in builds with AVFS_CHECK.
+ * The order and the guards are checked by clang's -Wthread-safety (lint_locks). In C it knows
+ * no lock that is a member of a struct; a role is a name for the analysis alone. Fields are
+ * guarded by the role, and AVFS_LOCK_FUNCTIONS makes the functions that take and leave it. What
+ * it cannot see, that it is the lock of the right object, asserts see in builds with AVFS_CHECK;
+ * and it sees no order across a function that does not say what it takes.
  *
  * Two implementations: sync.c here (SRW locks), and the simulation's.
  */
@@ -45,21 +35,27 @@
 #define AVFS_EXCLUDES(role)          AVFS_TSA(locks_excluded(role))
 #define AVFS_NOT_ANALYSED            AVFS_TSA(no_thread_safety_analysis)
 
-/* Declares a role; the second form, one that is taken inside another. Never
- * defined: no code refers to it. */
+/* Declares a role; the second form, one that is taken inside another, and so inside all that
+ * are outside of that. Never defined: no code refers to it. */
 typedef struct AVFS_TSA(capability("lock")) avfs_role {
   char unused;
 } avfs_role;
 #define AVFS_ROLE(role)               extern avfs_role role
 #define AVFS_ROLE_INSIDE(role, outer) extern avfs_role role AVFS_TSA(acquired_after(outer))
 
-AVFS_ROLE(avfs_registry_role);
-AVFS_ROLE_INSIDE(avfs_engine_role, avfs_registry_role);
-AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);
-AVFS_ROLE_INSIDE(avfs_ticket_role, avfs_store_role);
-AVFS_ROLE_INSIDE(avfs_pump_role, avfs_store_role);
-AVFS_ROLE_INSIDE(avfs_notifier_role, avfs_store_role);
-AVFS_ROLE(avfs_report_role);
+/* The order, outermost first. */
+AVFS_ROLE(avfs_binding_role);                               /* which SQLite is served (api/host.c) */
+AVFS_ROLE_INSIDE(avfs_batch_role, avfs_binding_role);       /* whether what was in flight is over (engine/batch.h) */
+AVFS_ROLE_INSIDE(avfs_registry_role, avfs_batch_role);      /* which stores are open; no I/O (store/registry.c) */
+AVFS_ROLE_INSIDE(avfs_engine_role, avfs_registry_role);     /* which tasks are due (engine/scheduler.c) */
+AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);        /* everything of one database (store/store.h) */
+AVFS_ROLE_INSIDE(avfs_ticket_role, avfs_store_role);        /* which commit a ticket stands for (store/tickets.c) */
+AVFS_ROLE_INSIDE(avfs_pump_role, avfs_ticket_role);         /* which piece of a batch is next (engine/pump.h) */
+AVFS_ROLE_INSIDE(avfs_notifier_role, avfs_pump_role);       /* whom to call back next (engine/notifier.c) */
+AVFS_ROLE_INSIDE(avfs_report_role, avfs_notifier_role);     /* who is told of errors (store/report.c) */
+AVFS_ROLE_INSIDE(avfs_port_role, avfs_report_role);         /* what ended at once, and the pool (win32/port.c) */
+/* Some locks have no role: nothing at all is taken under them, and one file has both ends
+ * (store/durability.c, api/sqlite3async.c). */
 
 /* A slim reader-writer lock. All zeros is the unlocked state, so a lock in
  * zeroed memory needs no initialisation and no destruction. */

@@ -17,8 +17,8 @@
  * since the library stays loaded, and is good at the exit, too. Nothing has to be called when a
  * thread ends, so FlsAlloc is not needed.
  *
- * Locks: list_lock guards ready_first, ready_end and who has which entry of pool; nothing is
- *        taken under it. An entry's timer is its thread's alone.
+ * Lock: ready.lock, the innermost; it guards who has which entry of pool, too. An entry's timer
+ *       is its thread's alone.
  */
 #include "win32/port.h"
 
@@ -34,8 +34,11 @@ static_assert(sizeof(avfs_overlapped) <= sizeof(((avfs_op *)0)->os),
               "avfs_op.os holds an avfs_overlapped");
 
 static HANDLE port;   /* written once, by avfs_port_start */
-static avfs_lock list_lock;
-static avfs_op *ready_first, **ready_end = &ready_first;
+static struct ready {
+  avfs_lock lock;
+  avfs_op *first AVFS_GUARDED_BY(avfs_port_role);
+  avfs_op **end AVFS_GUARDED_BY(avfs_port_role);
+} ready = {.end = &ready.first};
 static DWORD worker_index = TLS_OUT_OF_INDEXES;   /* TLS: the thread's worker; NULL: not of the pool.
                                                      Written once, by avfs_port_start */
 static struct worker {
@@ -43,6 +46,8 @@ static struct worker {
   HANDLE timer;   /* NULL: none */
 } pool[AVFS_MOST_THREADS];
 static int exiting;   /* written by the last thread */
+
+AVFS_LOCK_FUNCTIONS(ready, struct ready, avfs_port_role)
 
 int avfs_port_start(void) {
   if (worker_index == TLS_OUT_OF_INDEXES) worker_index = TlsAlloc();
@@ -102,21 +107,21 @@ void avfs_port_ended(avfs_op *op, uint32_t bytes, uint32_t os_error) {
     return;
   }
   overlapped_of(op)->next = NULL;
-  avfs_lock_enter(&list_lock);
-  *ready_end = op;
-  ready_end = &overlapped_of(op)->next;
-  avfs_lock_leave(&list_lock);
+  ready_enter(&ready);
+  *ready.end = op;
+  ready.end = &overlapped_of(op)->next;
+  ready_leave(&ready);
 }
 
 avfs_op *avfs_port_ready(void) {
   avfs_op *op;
-  avfs_lock_enter(&list_lock);
-  op = ready_first;
+  ready_enter(&ready);
+  op = ready.first;
   if (op != NULL) {
-    ready_first = overlapped_of(op)->next;
-    if (ready_first == NULL) ready_end = &ready_first;
+    ready.first = overlapped_of(op)->next;
+    if (ready.first == NULL) ready.end = &ready.first;
   }
-  avfs_lock_leave(&list_lock);
+  ready_leave(&ready);
   return op;
 }
 
@@ -131,13 +136,18 @@ static int is_gone(DWORD thread, uint32_t timeout_ms) {
   return gone;
 }
 
+/* The lock may have gone with its owner, in the midst of a change. */
+AVFS_NOT_ANALYSED static void forget_ready(void) {
+  avfs_lock_forget(&ready.lock);
+  ready.first = NULL;
+  ready.end = &ready.first;
+}
+
 int avfs_port_exit(uint32_t timeout_ms) {
   uint64_t until = avfs_time_after(avfs_clock_now_ns(), timeout_ms);
   int i;
   exiting = 1;
-  avfs_lock_forget(&list_lock);
-  ready_first = NULL;
-  ready_end = &ready_first;
+  forget_ready();
   for (i = 0; i < AVFS_MOST_THREADS; i++) {
     uint32_t left = avfs_ms_until(avfs_clock_now_ns(), until);
     DWORD thread = pool[i].thread;
@@ -158,20 +168,20 @@ HANDLE avfs_port_new_timer(void) {
 static struct worker *take_entry(void) {
   struct worker *w = NULL;
   int i = 0;
-  avfs_lock_enter(&list_lock);
+  ready_enter(&ready);
   while (i < AVFS_MOST_THREADS && pool[i].thread != 0) i++;
   if (i < AVFS_MOST_THREADS) {
     w = &pool[i];
     w->thread = GetCurrentThreadId();
   }
-  avfs_lock_leave(&list_lock);
+  ready_leave(&ready);
   return w;
 }
 
 static void give_entry_back(struct worker *w) {
-  avfs_lock_enter(&list_lock);
+  ready_enter(&ready);
   w->thread = 0;
-  avfs_lock_leave(&list_lock);
+  ready_leave(&ready);
 }
 
 /* Returns the thread's timer, NULL: it has none. Without memory, or an entry, the thread waits
