@@ -55,7 +55,7 @@ AVFS_ROLE_INSIDE(avfs_notifier_role, avfs_pump_role);       /* whom to call back
 AVFS_ROLE_INSIDE(avfs_report_role, avfs_notifier_role);     /* who is told of errors (store/report.c) */
 AVFS_ROLE_INSIDE(avfs_port_role, avfs_report_role);         /* what ended at once, and the pool (win32/port.c) */
 /* Some locks have no role: nothing at all is taken under them, and one file has both ends
- * (store/durability.c, api/sqlite3async.c). */
+ * (store/durability.c, api/sqlite3async.c, win32/mapping.c). */
 
 /* A slim reader-writer lock. All zeros is the unlocked state, so a lock in
  * zeroed memory needs no initialisation and no destruction. */
