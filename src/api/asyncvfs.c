@@ -59,7 +59,7 @@ static int flush_all(int timeout_ms) {
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
     id = s->id;
     if (until == AVFS_NEVER && timeout_ms >= 0) until = avfs_time_after(s->io->now_ns(), to_wait(timeout_ms));
-    avfs_store_hurry(s);
+    avfs_store_start_flush(s);
   }
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
     uint32_t wait_ms;

@@ -144,7 +144,7 @@ static void make_all_idle(void) {
   avfs_store *s;
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
     id = s->id;
-    avfs_store_hurry(s);
+    avfs_store_start_flush(s);
   }
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
     id = s->id;

@@ -53,7 +53,7 @@ struct avfs_pump {
 };
 
 /* Starts this many slots, 1..AVFS_PUMP_SLOTS, but at most most_slots. With one, its operations are alone: where the
- * work is small, that is worth more than company. SQLITE_NOMEM without memory for the
+ * work is small, that is worth more than several at a time. SQLITE_NOMEM without memory for the
  * buffers, and then nothing was started; else finished() is called once, maybe before the
  * return, on the calling thread or one of the pool. */
 int avfs_pump_start(avfs_pump *p, int slots, int (*step)(avfs_slot *s));

@@ -100,7 +100,7 @@
  *       are woken. run_failed, BACKOFF: nothing.
  *   avfs_redo_failed, looked at after append: have the commits so far written at once (hurry), the
  *       setting in force is `disk`, said once; close(remove) by who has os_busy next.
- *   avfs_os_lock_relax, to == NONE, before the journal is removed, without the lock: close(keep), or
+ *   avfs_os_lock_lower, to == NONE, before the journal is removed, without the lock: close(keep), or
  *       close(remove) if the last connection closes. It holds nothing then: (4), and
  *       backlog_is_empty. A connection that keeps the lock keeps the ring.
  *   hand_over (journal_mode=WAL where WAL is passed through): close(remove), before the lock goes.

@@ -22,7 +22,7 @@ static int has_kept_lock(const avfs_conn *c) { return c->commits_under_lock > 0;
  * undone: only a fresh lock will tell. 1: the lock is gone, take it afresh. */
 static int give_up_unmanaged(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   if (!avfs_drain_is_empty(s)) return 0;
-  avfs_os_lock_relax_now(s);
+  avfs_os_lock_lower_now(s);
   return s->os.level == AVFS_LOCK_NONE;
 }
 
@@ -53,7 +53,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
   if (rc == SQLITE_OK) rc = avfs_wait_for_room(s, c);
   if (rc != SQLITE_OK) {
     avfs_turns_lower(s, c, AVFS_LOCK_SHARED);
-    avfs_os_lock_relax(s);
+    avfs_os_lock_lower(s);
     return rc;
   }
   avfs_transaction_begin(s);
@@ -284,7 +284,7 @@ int avfs_conn_unlock(avfs_conn *c, int level) {
   avfs_view_leave(c);   /* also at SHARED: the file may be about to be cut */
   if (c->await_seq != 0) rc = await_disk(s, c, level, reads_on);
   else avfs_turns_lower(s, c, level);
-  avfs_os_lock_relax(s);
+  avfs_os_lock_lower(s);
   avfs_store_check(s);
   avfs_store_leave(s);
   return rc;

@@ -133,7 +133,7 @@ static int level_needed(const avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
   return level;
 }
 
-/* The OS lock stays, until the task tries again. By the setter of os_busy, without lock; with it
+/* The OS lock stays, until the task tries again. By the setter of os.busy, without lock; with it
  * at the end. */
 static void keep_for_retry(avfs_store *s, int rc) AVFS_ACQUIRE(avfs_store_role) {
   uint64_t again = avfs_time_after(s->io->now_ns(), JOURNAL_RETRY_MS);
@@ -147,7 +147,7 @@ static void keep_for_retry(avfs_store *s, int rc) AVFS_ACQUIRE(avfs_store_role) 
   let_go(s);
 }
 
-void avfs_os_lock_relax(avfs_store *s) {
+void avfs_os_lock_lower(avfs_store *s) {
   while (!s->os.busy) {
     int to = level_needed(s);
     int rc, cuts;
@@ -189,9 +189,9 @@ void avfs_os_lock_relax(avfs_store *s) {
   }
 }
 
-void avfs_os_lock_relax_now(avfs_store *s) {
+void avfs_os_lock_lower_now(avfs_store *s) {
   s->os.lingering = 0;
-  avfs_os_lock_relax(s);
+  avfs_os_lock_lower(s);
 }
 
 void avfs_os_lock_linger(avfs_store *s) {
@@ -208,7 +208,7 @@ int avfs_os_lock_look(avfs_store *s, uint64_t *due_out) {
   *due_out = s->os.linger_until_ns;
   if (now < s->os.linger_until_ns) return 0;
   if (now >= s->os.warm_until_ns) {
-    avfs_os_lock_relax_now(s);
+    avfs_os_lock_lower_now(s);
     return 1;
   }
   avfs_store_leave(s);   /* the answer comes from Windows: look again after it */

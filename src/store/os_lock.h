@@ -9,14 +9,14 @@
  *            fresh.c: hot journal rolled back, header and size read
  *   NONE ------------------------> SHARED ----> RESERVED ----> EXCLUSIVE
  *     ^                            |   ^            |              |
- *     +---- relax: our -journal ---+   +------------+--------------+
+ *     +---- lower: our -journal ---+   +------------+--------------+
  *           deleted first
  *
  * Only the setter of os.busy calls os_file, without store->lock: LockFileEx may
  * take its time. A stream of commits never comes here: the lock is EXCLUSIVE and
  * stays, so xLock and xUnlock change the local table and nothing else.
  *
- * Who decides that it goes: avfs_os_lock_relax, by the local locks, what waits to be written, and
+ * Who decides that it goes: avfs_os_lock_lower, by the local locks, what waits to be written, and
  * `lingering`. After the last batch it is kept, and with it the open journal, for those who
  * go on at once. Somebody else may wait for it, so it is 20 ms; but if nobody else has the
  * file open it is kept for two seconds, and who has is asked again every 100 ms (warm). So a
@@ -31,9 +31,9 @@
 /* Has the lock at `level` or more. AVFS_PASS: the database cannot be managed. */
 int avfs_os_lock_ensure(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role);
 /* Lowers it to what is needed now. */
-void avfs_os_lock_relax(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+void avfs_os_lock_lower(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The same, although it would be kept for a while. */
-void avfs_os_lock_relax_now(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+void avfs_os_lock_lower_now(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* A batch has ended: from then on it is kept for a while. */
 void avfs_os_lock_linger(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Nothing waits to be written: does what is due. 1: look again; 0: at *due_out. */

@@ -21,7 +21,7 @@ enum avfs_setting {
   AVFS_MAX_QUEUE_BYTES,    /* pages in memory for the database */
   AVFS_ON_FULL,            /* what a writer meets at that limit */
   AVFS_FULL_TIMEOUT_MS,    /* how long it waits there */
-  AVFS_CLOSE,              /* what the last close does with a backlog */
+  AVFS_CLOSE,              /* what the last close does with what is queued */
   AVFS_CLOSE_TIMEOUT_MS,   /* how long it tries */
   AVFS_MAX_PROCESS_BYTES,  /* pages in memory for all databases of the process */
   AVFS_EXIT_TIMEOUT_MS,    /* how long a process that ends without closing writes */

@@ -19,7 +19,7 @@ typedef struct snapshot {
   avfs_settings settings;
   avfs_batch_counters n;
   avfs_lag lag;
-  uint64_t commits, durable, bytes, pages, oldest_ms, os_lock, kicks, stalls, error_age_ms;
+  uint64_t commits, durable, bytes, pages, oldest_ms, os_lock, wakes, stalls, error_age_ms;
   uint32_t error_os;
   int error_rc, level, local;
 } snapshot;
@@ -40,7 +40,7 @@ static void take(avfs_store *s, snapshot *t) {
   t->pages = (uint64_t)s->content.committed.count + s->content.draining.count;
   t->oldest_ms = age_ms(now, s->commits.draining_oldest_ns != 0 ? s->commits.draining_oldest_ns : s->commits.oldest_ns);
   t->os_lock = s->os.calls;
-  t->kicks = s->drain.wakes;
+  t->wakes = s->drain.wakes;
   t->stalls = s->room.stalls;
   t->error_rc = s->drain.error_rc;
   t->error_os = s->drain.error_os;
@@ -100,7 +100,7 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
       "\"os_lock\":%d,\"local_lock\":%d,"
       "\"os_calls\":{\"lock\":%lld,\"wake\":%lld,\"read\":%lld}",
       t.error_rc, t.error_os, error_text(&t), (i64)t.error_age_ms, t.level, t.local,
-      (i64)t.os_lock, (i64)t.kicks, (i64)(conn == NULL ? 0 : conn->disk_reads));
+      (i64)t.os_lock, (i64)t.wakes, (i64)(conn == NULL ? 0 : conn->disk_reads));
   append_settings(out, &t.settings, conn);
   sqlite3_str_appendf(out, ",\"unknown_parameters\":\"%s\"",
                       conn == NULL || conn->misspelt == NULL ? "" : conn->misspelt);

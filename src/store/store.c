@@ -142,7 +142,7 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
   int rc = io->open(name, AVFS_OPEN_EXISTING, &db);
   if (rc != SQLITE_OK) {
     /* Somebody holds what the parent has just opened. Not passed through for it: whether a
-     * database is ours is not to depend on a scanner. */
+     * database is managed is not to depend on a scanner. */
     *reason_out = "the file cannot be opened for writing";
     return (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_BUSY ? rc : AVFS_PASS;
   }
@@ -255,7 +255,7 @@ void avfs_store_release(avfs_store *s) {
 
 /* ---- the database as a whole --------------------------------------------------------- */
 
-void avfs_store_hurry(avfs_store *s) {
+void avfs_store_start_flush(avfs_store *s) {
   avfs_store_enter(s);
   avfs_drain_want(s, s->commits.commit_seq);
   avfs_store_leave(s);
@@ -295,7 +295,7 @@ int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
     if (rc == SQLITE_OK) {
       s->os.lingering = 0;
       rc = avfs_os_lock_await(s);
-      avfs_os_lock_relax(s);
+      avfs_os_lock_lower(s);
       if (rc == SQLITE_OK && s->os.lingering && avfs_batch_keeps_name(&s->batch)) rc = SQLITE_IOERR;
     }
   } while (rc == SQLITE_OK && s->os.level != AVFS_LOCK_NONE);

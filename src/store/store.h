@@ -26,8 +26,8 @@ void avfs_store_close(avfs_conn *conn);
 /* Drops a reference of the registry's find_id, find_after or retain. Waits for nothing. */
 void avfs_store_release(avfs_store *s);
 
-/* Has the commits so far written now; does not wait. */
-void avfs_store_hurry(avfs_store *s);
+/* Has the commits so far written now, and does not wait for it. */
+void avfs_store_start_flush(avfs_store *s);
 /* Waits until all commits so far are durable: waits.h, avfs_wait_durable. */
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 /* The same for commit `seq`; SQLITE_MISUSE: there is none yet. */

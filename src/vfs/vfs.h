@@ -112,7 +112,7 @@ char *avfs_uri_misspelt(const char *name);
 #define AVFS_FCNTL_STATUS 0x61766674
 
 /* The connection's file of this schema (NULL: main), whose store is NULL when it can never
- * be ours. NULL: it is not open through asyncvfs. On the connection's own thread. */
+ * be managed. NULL: it is not open through asyncvfs. On the connection's own thread. */
 avfs_main_file *avfs_main_file_of(sqlite3 *db, const char *schema);
 
 /* Takes a reference to the open store of the database that a path leads to, however the path is

@@ -35,7 +35,7 @@ static void expect_it_gets_in(sqlite3 *stock) {
   EXPECT(sql_exec(stock, "BEGIN IMMEDIATE; UPDATE t SET b = 'stock'; COMMIT") == SQLITE_OK);
 }
 
-static int64_t kicks(sqlite3 *db) { return sql_status(db, "wake"); }
+static int64_t wakes(sqlite3 *db) { return sql_status(db, "wake"); }
 static int64_t lock_calls(sqlite3 *db) { return sql_status(db, "lock"); }
 
 /* The lock's last batch is 20 ms old, and the task has asked. */
@@ -62,9 +62,9 @@ static void a_commit_after_a_rest_costs_one_call_at_most(void) {
   rest_until_asked(asked, 20);
   for (int i = 0; i < 20; i++) {
     for (int k = 0; k < 5; k++) rest_until_asked(asked, 100);
-    woken = kicks(db);
+    woken = wakes(db);
     EXPECT(sql_exec(db, "INSERT INTO t(b) VALUES('x')") == SQLITE_OK);
-    EXPECT(kicks(db) - woken <= 1);
+    EXPECT(wakes(db) - woken <= 1);
     EXPECT(faulty_calls(CALL_OPEN) == 0 && faulty_calls(CALL_REMOVE) == 0);
     EXPECT(sql_exec(db, "PRAGMA asyncvfs_flush") == SQLITE_OK);
     rest_until_asked(asked, 20);
