@@ -4,7 +4,7 @@
 #   latency, sustained   at 0, 2 and 10 ms a flush (0: the disk's own cost)
 #   reads                at 1 s
 #   disk, oversized, memory (10 minutes), backpressure, databases   at 2 ms
-#   async                SQLite's retired module beside asyncvfs, at 0, 2 and 10 ms: async.sh
+#   async (10 minutes)   SQLite's retired module beside asyncvfs, at 0, 2 and 10 ms: async.sh
 # The first three without any MODE.
 #   BENCH_ARGS   more options for bench.exe, such as "--rounds 5"
 #   FLUSH_US     other flush costs than these

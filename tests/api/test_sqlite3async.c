@@ -302,9 +302,13 @@ static void run_leaves_the_queue_when_halt_is_now(void) {
 }
 
 static void run_returns_at_a_shutdown(void) {
+  sqlite3 *db;
   runner r;
   begin();
   r = start_runner();
+  db = open_queued(scratch_path("a.db"));
+  sql_must(db, SQL_CREATE_T "; PRAGMA asyncvfs_flush");   /* meanwhile it has come to wait */
+  sql_close(db);
   sqlite3async_shutdown();
   join(&r);
   sqlite3async_run();
