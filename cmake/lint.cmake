@@ -73,6 +73,16 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_HOST_UNIX)
     endif()
   endforeach()
 
+  set(must_fail "${PROJECT_SOURCE_DIR}/cmake/lint_locks_must_fail.c")
+  add_custom_command(OUTPUT "${PROJECT_BINARY_DIR}/lint/locks_must_fail.ok"
+    COMMAND "${PROJECT_SOURCE_DIR}/cmake/lint_locks_must_fail.sh" "${LINT_CLANG}" --target=x86_64-w64-mingw32
+      -std=c17 -fsyntax-only -Wthread-safety -Wthread-safety-beta
+      ${lint_includes} "${must_fail}"
+    COMMAND "${CMAKE_COMMAND}" -E touch "${PROJECT_BINARY_DIR}/lint/locks_must_fail.ok"
+    DEPENDS "${must_fail}" "${PROJECT_SOURCE_DIR}/src/seam/sync.h"
+    COMMENT "lint locks: can fail" VERBATIM COMMAND_EXPAND_LISTS)
+  list(APPEND locks_stamps "${PROJECT_BINARY_DIR}/lint/locks_must_fail.ok")
+
   add_custom_target(lint_analyzer DEPENDS ${analyzer_stamps})
   add_custom_target(lint_locks DEPENDS ${locks_stamps})
   add_custom_target(lint_tidy DEPENDS ${tidy_stamps})
