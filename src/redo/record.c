@@ -10,33 +10,34 @@ enum { MOST_WORDS = 65536 / AVFS_REDO_BLOCK / 64, PAGE_HEAD = 16, PAGE_WHOLE = 1
 
 /* ---- hashes ---------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t h, uint64_t v) {
-  h = (h ^ v) * 0x9fb21c651e98df25u;
-  return h ^ h >> 32;
+static uint64_t load(const unsigned char *at) {
+  uint64_t v;
+  memcpy(&v, at, 8);
+  return v;
 }
 
-/* Eight lanes, which the processor works on at a time: 0.1 us for 4 KiB. */
+/* Without the rotation a change of the highest bit would stay one of the highest bit. */
+static uint64_t mix(uint64_t h, uint64_t v) {
+  h = (h ^ v) * 0x9fb21c651e98df25u;
+  return h << 29 | h >> 35;
+}
+
+/* Four lanes, which the processor works on at a time. */
 uint64_t avfs_redo_hash(uint64_t seed, const void *p, size_t n) {
-  enum { LANES = 8 };
   const unsigned char *at = p;
-  uint64_t v, h = mix(seed, n), lane[LANES];
+  uint64_t v = 0, h = mix(seed, n), a = h + 1, b = h + 2, c = h + 3, d = h + 4;
   size_t left = n;
-  int i;
-  for (i = 0; i < LANES; i++) lane[i] = h + (uint64_t)i;
-  for (; left >= sizeof lane; left -= sizeof lane, at += sizeof lane) {
-    for (i = 0; i < LANES; i++) {
-      memcpy(&v, at + 8 * i, 8);
-      lane[i] = mix(lane[i], v);
-    }
+  for (; left >= 32; left -= 32, at += 32) {
+    a = mix(a, load(at));
+    b = mix(b, load(at + 8));
+    c = mix(c, load(at + 16));
+    d = mix(d, load(at + 24));
   }
-  for (i = 0; i < LANES; i++) h = mix(h, lane[i]);
-  for (; left >= 8; left -= 8, at += 8) {
-    memcpy(&v, at, 8);
-    h = mix(h, v);
-  }
-  v = 0;
+  h = mix(mix(mix(mix(h, a), b), c), d);
+  for (; left >= 8; left -= 8, at += 8) h = mix(h, load(at));
   if (left > 0) memcpy(&v, at, left);
-  return mix(mix(h, v), n);
+  h = mix(mix(h, v), n);
+  return h ^ h >> 32;
 }
 
 uint64_t avfs_redo_header_hash(const unsigned char *header) {
@@ -70,15 +71,12 @@ static uint32_t words_of(uint32_t page_bytes) { return (page_bytes / AVFS_REDO_B
 
 /* ---- writing --------------------------------------------------------------------- */
 
+static uint64_t differs(const unsigned char *a, const unsigned char *b) {
+  return (load(a) ^ load(b)) | (load(a + 8) ^ load(b + 8)) | (load(a + 16) ^ load(b + 16)) | (load(a + 24) ^ load(b + 24));
+}
+
 static int is_same(const unsigned char *a, const unsigned char *b) {
-  uint64_t x, y, differs = 0;
-  int i;
-  for (i = 0; i < AVFS_REDO_BLOCK; i += 8) {
-    memcpy(&x, a + i, 8);
-    memcpy(&y, b + i, 8);
-    differs |= x ^ y;
-  }
-  return differs == 0;
+  return (differs(a, b) | differs(a + 32, b + 32)) == 0;
 }
 
 /* Answers where the page's entry ends; NULL: there is no room. */

@@ -175,7 +175,6 @@ typedef struct images {
   const avfs_redo_database *db;
   avfs_page_table pages;
   avfs_page_pool pool;     /* what is cut off; nothing is taken from it */
-  uint64_t least_bytes;    /* the file has never been shorter: a page behind it was zeros once */
 } images;
 
 /* Its data begins before the end of the struct, which is aligned. */
@@ -187,7 +186,6 @@ static int images_init(images *im, const avfs_redo_database *db, uint32_t page_b
   memset(im, 0, sizeof *im);
   im->db = db;
   im->pool.page_bytes = page_bytes;
-  im->least_bytes = UINT64_MAX;
   return avfs_page_table_init(&im->pages);
 }
 
@@ -196,8 +194,8 @@ static void images_free(images *im) {
   avfs_page_pool_trim(&im->pool, 0);
 }
 
-/* The image of the page; a new one begins from the disk, or where the page was cut off since, or
- * never there, from zeros. */
+/* The image of the page; a new one begins from the disk. One that was cut off and is there again
+ * is whole in its record (redo.h, bytes_before). */
 static int image_of(images *im, const avfs_redo_page *page, avfs_page **p_out) {
   uint32_t unit = im->pool.page_bytes;
   avfs_page *p = avfs_page_table_find(&im->pages, page->pgno);
@@ -207,7 +205,7 @@ static int image_of(images *im, const avfs_redo_page *page, avfs_page **p_out) {
   p = avfs_alloc(sizeof *p + unit + sizeof(note));
   if (p == NULL) return SQLITE_NOMEM;
   p->pgno = page->pgno;
-  if (page->whole || (uint64_t)(page->pgno - 1) * unit >= im->least_bytes) memset(p->data, 0, unit);
+  if (page->whole) memset(p->data, 0, unit);
   else rc = im->db->read(im->db->arg, page->pgno, unit, p->data);
   if (rc != SQLITE_OK) {
     avfs_free(p);
@@ -235,7 +233,6 @@ static int put_on_top(images *im, const avfs_redo_record *rec, int is_later) {
     note_of(im, p)->is_later = (uint32_t)is_later;
   }
   avfs_page_table_set_size(&im->pages, rec->file_bytes, &im->pool);
-  if (rec->file_bytes < im->least_bytes) im->least_bytes = rec->file_bytes;
   return SQLITE_OK;
 }
 

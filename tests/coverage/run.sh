@@ -20,10 +20,10 @@ flags="--coverage -fprofile-update=atomic -fprofile-abs-path -O0"
 echo "building"
 (cd "$out/sim" && SIM_CFLAGS="$flags -D_Exit=exit" "$root/tests/sim/build.sh" "$out/sim")
 (cd "$out/native" && NATIVE_CFLAGS="$flags" "$root/tests/native/build.sh" races "$out/native/races")
-for target in sql files text; do
+for target in sql files text redo; do
   mkdir "$out/fuzz-$target"
   (cd "$out/fuzz-$target" && NATIVE_CFLAGS="$flags -I$root/tests/fuzz" \
-    NATIVE_MORE="$root/tests/fuzz/fuzz.c $root/tests/fuzz/one.c" \
+    NATIVE_MORE="$root/tests/fuzz/fuzz.c $root/tests/fuzz/one.c $root/tests/redo/model.c" \
     "$root/tests/native/build.sh" ../fuzz/$target "$out/fuzz-$target/$target")
 done
 # The stock SQLite that the suites talk to is the one without counters.
@@ -42,7 +42,7 @@ echo "running"
     echo "the suite {} fails: $1/suite-{}.log"' sh "$out"
 "$out/sim/sim" --images 100000000 --seconds "$seconds" --seed 1 >"$out/sim.log" 2>&1
 "$out/native/races" "$out/files" 15 >"$out/races.log" 2>&1
-for target in sql files text; do
+for target in sql files text redo; do
   mkdir -p "$root/build/fuzz/corpus/$target"   # what ./dev proof has found so far
   find "$root/tests/fuzz/corpus/$target" "$root/build/fuzz/corpus/$target" -type f -print0 |
     xargs -0 "$out/fuzz-$target/$target" >"$out/$target.log" 2>&1

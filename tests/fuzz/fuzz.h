@@ -4,6 +4,7 @@
  *   sql.c     SQL programs: the same rows as a database in memory gives, in the end too
  *   files.c   hostile database, journal and WAL files at open
  *   text.c    PRAGMA and URI text
+ *   redo.c    hostile rings of commits, and databases that do not go with them
  *
  * Whatever comes, the library does no more than answer an error: no crash, no hang, no
  * block of memory that stays.

@@ -11,7 +11,7 @@ mkdir -p "$out"
 export ASAN_OPTIONS=detect_leaks=0
 
 build() { # TARGET
-  CC=clang NATIVE_MORE="$here/fuzz.c" NATIVE_CFLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$here" \
+  CC=clang NATIVE_MORE="$here/fuzz.c $root/tests/redo/model.c" NATIVE_CFLAGS="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I$here" \
     "$root/tests/native/build.sh" ../fuzz/"$1" "$out/$1" >"$out/$1.build.log" 2>&1 ||
     { cat "$out/$1.build.log"; return 1; }
 }
@@ -32,11 +32,13 @@ report() { # TARGET STATUS
     "$(grep -o 'cov: [0-9]*' "$out/$1.log" | tail -n 1 | cut -d' ' -f2) edges, no report"
 }
 
-targets=(sql files text)
+targets=(sql files text redo)
 for target in "${targets[@]}"; do build "$target"; done
 failed=0
 run files & pid=$!
 rc=0; run sql || rc=$?; report sql $rc || failed=1
 rc=0; wait $pid || rc=$?; report files $rc || failed=1
 rc=0; run text || rc=$?; report text $rc || failed=1
+seconds=$(((seconds + 3) / 4))   # a recovery takes microseconds
+rc=0; run redo || rc=$?; report redo $rc || failed=1
 exit $failed

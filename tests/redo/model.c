@@ -199,6 +199,9 @@ const avfs_io model_io = {
     .boot = boot,
 };
 
+const avfs_io *model_seam = &model_io;
+const char *model_path = "ring";
+
 /* ---- the disk ---------------------------------------------------------------------------- */
 
 void model_disk_init(model_disk *d, const model *m) {
@@ -261,7 +264,7 @@ int model_recover(model_disk *d, uint64_t *chance, avfs_redo **r_out, uint64_t *
   *r_out = NULL;
   *why_out = NULL;
   memset(report_out, 0, sizeof *report_out);
-  rc = avfs_redo_open(&model_io, "ring", AVFS_MAP_WRITE, MODEL_RING, r_out);
+  rc = avfs_redo_open(model_seam, model_path, AVFS_MAP_WRITE, MODEL_RING, r_out);
   if (rc == SQLITE_OK) rc = avfs_redo_look(*r_out, &db, &looked);
   if (rc == SQLITE_OK) rc = avfs_redo_replay(*r_out, &db, seq, model_draw(chance), take, &got, report_out);
   n = report_out->verdict == AVFS_REDO_PENDING ? d->state + report_out->replayed : d->state;
@@ -277,9 +280,9 @@ int model_recover(model_disk *d, uint64_t *chance, avfs_redo **r_out, uint64_t *
   free(got.content);
   if (rc == SQLITE_OK && !avfs_redo_serves(*r_out)) {
     if (report_out->verdict == AVFS_REDO_REFUSED) {
-      avfs_redo_set_aside(*r_out, "aside");
+      (void)avfs_redo_set_aside(*r_out, "aside");
       *r_out = NULL;
-      rc = avfs_redo_open(&model_io, "ring", AVFS_MAP_WRITE, MODEL_RING, r_out);
+      rc = avfs_redo_open(model_seam, model_path, AVFS_MAP_WRITE, MODEL_RING, r_out);
     }
     if (rc == SQLITE_OK) avfs_redo_begin(*r_out, &db, seq, model_draw(chance));
   }

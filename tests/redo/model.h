@@ -47,6 +47,9 @@ extern struct model_file {
   int failed;                /* the next mapping is one whose pages could not be had */
 } model_file;
 extern const avfs_io model_io;
+/* What model_recover opens the ring by, and where: model_io, if not set. */
+extern const avfs_io *model_seam;
+extern const char *model_path;
 
 /* The disk. What a read finds behind the end of the file is left over from before. */
 typedef struct model_disk {

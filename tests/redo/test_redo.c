@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "redo/model.h"
-#include "redo/record.h"
+#include "redo/ring.h"
 #include "seam/heap.h"
 #include "seam/sqlite_api.h"
 
@@ -267,6 +267,28 @@ static void after_a_power_cut_an_exclusive_counter_is_not_trusted(void) {
   end(s);
 }
 
+/* Of an exclusive connection a batch was in flight, of whose commits one is not in the ring, behind others
+ * that are: what the disk has of them cannot be told. */
+static void commits_that_may_be_on_the_disk_are_not_taken_back(void) {
+  for (uint64_t seed = 1;; seed++) {
+    scene *s = begin(seed);
+    avfs_redo_report report;
+    if (s->m.exclusive && s->m.unit == 512 && memcmp(model_header(&s->m, 0), model_header(&s->m, 3), 100) == 0) {
+      append(s, 2);
+      s->last = 3;
+      freeze(s);
+      die(s);
+      model_disk_set(&s->disk, 3);
+      CHECK_EQ(recover(s, &report), 3);
+      CHECK_EQ(report.verdict, AVFS_REDO_REFUSED);
+      CHECK_EQ(report.commits, 2);
+      end(s);
+      return;
+    }
+    end(s);
+  }
+}
+
 /* ---- a ring that is damaged ---------------------------------------------------------------- */
 
 /* Looks, replays if it may; a state of the history, or this test fails. */
@@ -410,6 +432,25 @@ static void a_replay_that_fails_leaves_the_ring_as_it_was(void) {
   end(s);
 }
 
+/* In the middle of a record. */
+static const unsigned char *fail_meanwhile(void *arg, uint32_t pgno) {
+  scene *s = arg;
+  s->r->file->failed = 1;
+  return model_header(&s->m, s->last) + (size_t)(pgno - 1) * s->m.unit;
+}
+
+static void a_commit_in_whose_record_memory_fails_is_not_there(void) {
+  scene *s = begin_with(0, 512);
+  append(s, 2);
+  uint64_t used = avfs_redo_used(s->r);
+  avfs_redo_commit c = model_commit(&s->m, 3, 3);
+  c.before = fail_meanwhile;
+  c.arg = s;
+  CHECK_EQ(avfs_redo_append(s->r, &c), 3);
+  CHECK_EQ(avfs_redo_used(s->r), used);
+  end(s);
+}
+
 static void a_ring_whose_memory_fails_takes_nothing(void) {
   scene *s;
   avfs_redo_database db;
@@ -458,6 +499,25 @@ static void a_full_ring_says_so_and_goes_on_after_the_next_batch(void) {
   CHECK_EQ(recover(s, &report), (int)s->last);
   CHECK_EQ(report.replayed, s->last - base);
   end(s);
+}
+
+/* Wherever the ring begins: what is not durable is not written over. */
+static void a_full_ring_keeps_what_it_has(void) {
+  for (int durable = 1; durable < 8; durable++) {
+    scene *s = begin_with(0, durable % 2 ? 4096 : 8192);
+    avfs_redo_report report;
+    append(s, durable > 3 ? 3 : durable);
+    freeze(s);
+    model_disk_set(&s->disk, s->last);
+    avfs_redo_durable(s->r, s->last);
+    uint64_t answer = 0;
+    while (answer == 0 && s->last + 1 < MODEL_STATES) answer = append_one(s);
+    CHECK(answer != 0);
+    CHECK(avfs_redo_used(s->r) <= avfs_redo_room(s->r));
+    die(s);
+    CHECK_EQ(recover(s, &report), (int)s->last - 1);
+    end(s);
+  }
 }
 
 static void records_go_round(void) {
@@ -558,6 +618,7 @@ void suite_redo(void) {
   ADD_TEST(suite, a_stranger_who_counts_as_we_do_is_seen);
   ADD_TEST(suite, a_page_of_another_content_is_seen);
   ADD_TEST(suite, after_a_power_cut_an_exclusive_counter_is_not_trusted);
+  ADD_TEST(suite, commits_that_may_be_on_the_disk_are_not_taken_back);
   ADD_TEST(suite, any_byte_may_be_wrong);
   ADD_TEST(suite, any_length_may_be_left);
   ADD_TEST(suite, any_sector_may_be_of_another_time);
@@ -565,8 +626,10 @@ void suite_redo(void) {
   ADD_TEST(suite, an_empty_file_is_a_new_ring);
   ADD_TEST(suite, an_older_process_s_record_does_not_follow_ours);
   ADD_TEST(suite, a_replay_that_fails_leaves_the_ring_as_it_was);
+  ADD_TEST(suite, a_commit_in_whose_record_memory_fails_is_not_there);
   ADD_TEST(suite, a_ring_whose_memory_fails_takes_nothing);
   ADD_TEST(suite, a_full_ring_says_so_and_goes_on_after_the_next_batch);
+  ADD_TEST(suite, a_full_ring_keeps_what_it_has);
   ADD_TEST(suite, records_go_round);
   ADD_TEST(suite, a_record_is_what_it_was_made_of);
 }
