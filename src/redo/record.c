@@ -10,7 +10,7 @@ enum { MOST_WORDS = 65536 / AVFS_REDO_BLOCK / 64, PAGE_HEAD = 16, PAGE_WHOLE = 1
 
 /* ---- hashes ---------------------------------------------------------------- */
 
-static uint64_t load(const unsigned char *at) {
+static uint64_t get8(const unsigned char *at) {
   uint64_t v;
   memcpy(&v, at, 8);
   return v;
@@ -28,13 +28,13 @@ uint64_t avfs_redo_hash(uint64_t seed, const void *p, size_t n) {
   uint64_t v = 0, h = mix(seed, n), a = h + 1, b = h + 2, c = h + 3, d = h + 4;
   size_t left = n;
   for (; left >= 32; left -= 32, at += 32) {
-    a = mix(a, load(at));
-    b = mix(b, load(at + 8));
-    c = mix(c, load(at + 16));
-    d = mix(d, load(at + 24));
+    a = mix(a, get8(at));
+    b = mix(b, get8(at + 8));
+    c = mix(c, get8(at + 16));
+    d = mix(d, get8(at + 24));
   }
   h = mix(mix(mix(mix(h, a), b), c), d);
-  for (; left >= 8; left -= 8, at += 8) h = mix(h, load(at));
+  for (; left >= 8; left -= 8, at += 8) h = mix(h, get8(at));
   if (left > 0) memcpy(&v, at, left);
   h = mix(mix(h, v), n);
   return h ^ h >> 32;
@@ -57,12 +57,6 @@ static uint32_t get4(const unsigned char *at) {
   return v;
 }
 
-static uint64_t get8(const unsigned char *at) {
-  uint64_t v;
-  memcpy(&v, at, 8);
-  return v;
-}
-
 static uint64_t checksum(const unsigned char *record, uint32_t bytes, uint64_t chain) {
   return avfs_redo_hash(chain, record + 8, bytes - 8);
 }
@@ -72,7 +66,8 @@ static uint32_t words_of(uint32_t page_bytes) { return (page_bytes / AVFS_REDO_B
 /* ---- writing --------------------------------------------------------------------- */
 
 static uint64_t differs(const unsigned char *a, const unsigned char *b) {
-  return (load(a) ^ load(b)) | (load(a + 8) ^ load(b + 8)) | (load(a + 16) ^ load(b + 16)) | (load(a + 24) ^ load(b + 24));
+  return (get8(a) ^ get8(b)) | (get8(a + 8) ^ get8(b + 8)) | (get8(a + 16) ^ get8(b + 16)) |
+         (get8(a + 24) ^ get8(b + 24));
 }
 
 static int is_same(const unsigned char *a, const unsigned char *b) {

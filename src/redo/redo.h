@@ -14,9 +14,10 @@
  *   newer whole   batch   {the same}: of the batch in flight; base's, if there is none
  *   one counts)   head    where the first record after base is
  *
- *   record        redo/record.h: {checksum, from that of the record before; a random number of the process
- *                 that wrote it; number of the commit, length of the file after it, hash of the first 100 bytes after it, pages: {number, hash of the page after
- *                 it, the 64-byte blocks that it changed}}
+ *   record        redo/record.h: {checksum, from that of the record before; a random number of the
+ *                 process that wrote it; number of the commit; length of the file after it; hash of
+ *                 the first 100 bytes after it; pages: {number, hash of the page after it, the
+ *                 64-byte blocks that it changed}}
  *
  * States and orderings.
  *
@@ -63,51 +64,55 @@
  *         Its file is then of no use, and older than the database soon: delete it.
  * Units:  a commit's number is the store's; the ring's own may be shifted against it.
  *
- * Wiring: the store calls, from where, in which order.
+ * Wiring: which call the store makes where, under which guard, and in which order. `held` is
+ * store->lock; `busy` is the setter of os.busy, without the lock, who may wait for the disk.
  *
- *   fresh_lock, SHARED is held and the journal not hot, read_start done (process_lock.c):
- *       if io->exists(redo_path): open(MAP_READ), look, close. SQLITE_BUSY: the answer, as for any
- *       lock. NOTHING: go on. PENDING: a read-only connection answers SQLITE_READONLY_RECOVERY;
- *       others take EXCLUSIVE of os_file (SQLITE_BUSY is the answer while others read), look at
- *       journal and header again if they let go of SHARED meanwhile, open(MAP_WRITE), replay into
- *       an empty table of pages, each through take. Then, with store->lock, adopt(), the pages to
- *       `committed` (unit report.page_bytes), its size report.file_bytes, header from page 1,
- *       commit_seq + 1 = the seq given to replay, dirty, os_level EXCLUSIVE, backlog_grew. With
- *       report.replayed == 0 there is no commit and nothing dirty. REFUSED: set_aside, report
- *       (log, status, asyncvfs_on_error: report.commits, report.reason), go on without. The header
- *       read at last decides whether the database is ours (a WAL database passes).
- *       Killed at any point of this, the ring is still what it was: nothing before durable changes
- *       that.
- *   raise_os to RESERVED, after the journal is open, if a connection wants durability=os and
- *       there is no ring: open(MAP_WRITE). Any error: report once, the setting in force is `disk`
- *       for those connections (what is in force and why: PRAGMA, status). Where the file is on no
- *       local volume, or on FAT: there is no store at all.
- *   lock_reserved, with the lock, nothing queued (backlog_is_empty) and not redo_serves: begin(seq = commit_seq, header, salt = sqlite3_randomness). If something is
- *       queued (a first `os` connection came late): do not begin; c->await_seq = commit_seq at its
- *       commits, until the queue was empty at a lock_reserved once.
- *   batch_due / is_pressing: also redo_is_pressing. wait_for_room: also redo_is_full.
- *   avfs_transaction_sync, where a wait is allowed still: unless redo_fits(txn.count), wait until all
- *       commits so far are durable, as spill does. So what is not put in comes behind an empty ring,
- *       and nothing that returned is lost by it: (5), and the last but one rule of replay.
- *   avfs_transaction_commit, in the lock, before avfs_page_table_merge, with the header it will
- *       have, for every connection of the store whatever its durability, also WAL's commits of
- *       frames once they are pages: append. An `os` connection whose answer is > durable_seq sets
- *       await_seq to it: xUnlock, or PHASETWO, waits as `disk` does. `memory` ignores the answer.
- *       finish_through appends nothing: its `os` commit awaits its own number.
- *   freeze() and finish_through, when draining_seq is set: redo_freeze(draining_seq, header).
- *       Before avfs_backlog_start. Not for segments (`more`), not when a batch is tried again.
- *   run_succeeded, where durable_seq is set (not `more`): redo_durable(draining_seq). Before waiters
- *       are woken. run_failed, BACKOFF: nothing.
- *   avfs_redo_failed, looked at after append: have the commits so far written at once (hurry), the
- *       setting in force is `disk`, said once; close(remove) by who has os_busy next.
- *   avfs_os_lock_lower, to == NONE, before the journal is removed, without the lock: close(keep), or
- *       close(remove) if the last connection closes. It holds nothing then: (4), and
- *       backlog_is_empty. A connection that keeps the lock keeps the ring.
- *   hand_over (journal_mode=WAL where WAL is passed through): close(remove), before the lock goes.
- *   note_loss, close=abandon: close(keep): the next open replays; tell "not on disk yet, kept".
- *   avfs_process_exit: freeze and durable as ever; if the backlog is empty at last, close(remove) is
- *       allowed; else touch nothing: the next open replays. So log_exit_loss says "kept".
- *   unit changes (follow_page_size) wait for an empty queue already: no record has another unit.
+ *   fresh.c, avfs_fresh_lock (busy; SHARED, journal not hot, read_start done): where the file has
+ *       a ring (io->exists), open(MAP_READ), look, close. An error of open is the lock's answer.
+ *         NOTHING   go on as if there were none.
+ *         PENDING   a read-only connection answers SQLITE_READONLY_RECOVERY. Others take RESERVED and
+ *                   EXCLUSIVE on os_file (SQLITE_BUSY, as for any lock, while others read), without
+ *                   letting SHARED go; else read_start again. open(MAP_WRITE), then replay with
+ *                   seq = commit_seq + 1 into a table of pages of its own. db->read is os_file's xRead,
+ *                   zeros for SHORT_READ and for the lock bytes, as content.c's read_disk.
+ *         REFUSED   set_aside beside it, avfs_report and asyncvfs_on_error (report.commits,
+ *                   report.reason, path), counted in the status; go on without.
+ *   os_lock.c, step_up, after that (held): adopt; then, with report.replayed > 0: unit =
+ *       report.page_bytes, pages to content.committed, its size = report.file_bytes, header from
+ *       page 1, avfs_commits_add, content.dirty, os.level EXCLUSIVE, avfs_drain_grew. Readers
+ *       see it from here on, and none has before. The header decides then whether the database is
+ *       managed. With report.replayed == 0 only the ring stays open.
+ *       If anything of it fails: close(r, 0), pages freed, os_file unlocked: it is as it was.
+ *   os_lock.c, raise_os to RESERVED (busy, journal open), if a connection wants durability=os
+ *       and there is no ring: open(MAP_WRITE). Any error: said once, and `disk` is in force for these
+ *       connections; what is in force, and why, is what PRAGMA and status answer.
+ *   connection.c, where RESERVED is had (held), before avfs_transaction_begin: if the ring does not
+ *       serve, and avfs_drain_is_empty: begin(commit_seq, content.header, sqlite3_randomness). If something
+ *       is queued (the first `os` connection came late), not yet: append is not called, and `os`
+ *       commits await their own number, until it was empty here once.
+ *   limits.c: is_pressing and is_full say so for the ring too (avfs_redo_is_pressing, _is_full).
+ *   avfs_conn_sync (the last moment at which a commit may wait): unless fits(txn.count, unit), all
+ *       commits so far are waited for (avfs_wait_durable), as spill does. So a commit that is not
+ *       put in comes behind an empty ring, and nothing that has returned is lost by it: (5).
+ *   avfs_transaction_commit (held), before avfs_page_table_merge: append, with seq = commit_seq + 1,
+ *       the header that it will have, before = committed, else draining, else NULL; for every
+ *       connection, whatever its durability, since a later `os` commit stands on it. An answer >
+ *       durable_seq is an `os` connection's await_seq; it waits where `disk` does. `memory` ignores it.
+ *       In WAL mode: the same, where a commit's frames become pages of committed.
+ *   avfs_write_through_commit appends nothing: an `os` commit there awaits its own number.
+ *   avfs_commits_freeze and avfs_commits_add_draining (held): freeze(draining_seq, content.header), the
+ *       header set first; before avfs_drain_start. Not for segments, not when a batch is tried again.
+ *   avfs_commits_durable (held), where durable_seq is set, before anybody is woken: durable.
+ *   failed, looked at after append: want all commits written now (avfs_drain_want), `disk` is in force,
+ *       said once; close(r, 1) by who is busy next.
+ *   avfs_os_lock_lower to NONE (busy), before the journal is removed and the lock goes: close(r, 0), or
+ *       close(r, 1) when the last connection closes. All is durable there, so it holds nothing, and who
+ *       has the lock next may do with it what he likes. BUSY of the deletion is no error.
+ *   avfs_os_lock_hand_over (busy): close(r, 1), before the lock goes.
+ *   store.c, a close that gives up (close=abandon, the time is up): close(r, 0). What it reports is then
+ *       kept, not lost: the next open has it.
+ *   exit.c: freeze and durable as ever. If all is written, close(r, 1) is allowed; else leave it.
+ *   A change of the unit waits for an empty queue already, so no two records differ in it.
  */
 #ifndef AVFS_REDO_H
 #define AVFS_REDO_H

@@ -1,4 +1,4 @@
-/* ring.h: the ring's file and what its process knows of it, between redo.c and replay.c. */
+/* ring.h: the ring's file and what its process knows of it, between ring.c and replay.c. */
 #ifndef AVFS_REDO_RING_H
 #define AVFS_REDO_RING_H
 

@@ -1,4 +1,4 @@
-/* redo.c: the ring's file, and what is put in: see redo.h.
+/* ring.c: see ring.h, and redo.h for the rules.
  *
  * No order of stores is needed within a record or a slot, since both have checksums; between them
  * it is that of the calls: what append writes over, a slot has given free in a call before, under
