@@ -33,6 +33,7 @@ for n in 0 10000 100000; do
     both 1000000 reads $n   # should anybody write: it takes long
   done
 done >async-reads.txt
+rm -f bench-async.db bench-async.db-journal   # of those that end without closing
 
 cat async-commits.txt async-reads.txt | awk '
   function median(key,   i, j, n, v, t) {

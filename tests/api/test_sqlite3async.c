@@ -663,6 +663,20 @@ static void pragmas_and_functions_are_there(void) {
   sqlite3async_shutdown();
 }
 
+/* The module could not. */
+static void wal_mode_is_possible(void) {
+  char mode[20] = "";
+  sqlite3 *db;
+  begin();
+  db = sql_open(scratch_path("a.db"), SQLITEASYNC_VFSNAME);
+  CHECK_EQ(sql_try_text(db, "PRAGMA journal_mode=WAL", mode, sizeof mode), SQLITE_OK);
+  CHECK_STR_EQ(mode, "wal");
+  sql_must(db, SQL_CREATE_T "; INSERT INTO t(b) VALUES(1)");
+  CHECK(!sql_is_ours(db));
+  sql_close(db);
+  sqlite3async_shutdown();
+}
+
 void suite_sqlite3async(void) {
   CU_pSuite suite = CU_add_suite("sqlite3async", NULL, NULL);
   ADD_TEST(suite, control_tells_what_was_set);
@@ -681,5 +695,6 @@ void suite_sqlite3async(void) {
   ADD_TEST(suite, transaction_over_two_databases_is_whole);
   ADD_TEST(suite, both_names_are_one_database);
   ADD_TEST(suite, pragmas_and_functions_are_there);
+  ADD_TEST(suite, wal_mode_is_possible);
   scenario_add_all(suite, scenarios);
 }
