@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>Durability for connections that are open through asyncvfs.</summary>
 /// <remarks>They are called where the connection is used, since a connection serves one caller at a time; what they
@@ -14,7 +14,7 @@ public static class SqliteDurabilityExtensions
     /// <param name="database">main, or the name a database was attached by.</param>
     /// <exception cref="AsyncVfsException">The database is not open through asyncvfs.</exception>
     public static DurabilityTicket GetDurabilityTicket(this SqliteConnection connection, string database = "main") =>
-        AsyncVfs.GetDurabilityTicket(HandleOf(connection), database);
+        AsyncVfsLibrary.GetDurabilityTicket(HandleOf(connection), database);
 
     /// <summary>Completes when all that has been committed so far to the connection's database is on the disk.</summary>
     /// <remarks>It blocks no thread. The connection may be used, closed or given back to its pool meanwhile.</remarks>
@@ -34,7 +34,7 @@ public static class SqliteDurabilityExtensions
     public static async Task DrainAsync(this SqliteConnection connection, CancellationToken cancellationToken = default)
     {
         await connection.FlushAsync(cancellationToken).ConfigureAwait(false);
-        if (AsyncVfs.IsSupported) connection.Execute("PRAGMA asyncvfs_drain");
+        if (AsyncVfsLibrary.IsSupported) connection.Execute("PRAGMA asyncvfs_drain");
     }
 
     /// <summary>Sets where a commit of this connection is when COMMIT returns.</summary>
@@ -50,7 +50,7 @@ public static class SqliteDurabilityExtensions
             _ => throw new ArgumentOutOfRangeException(nameof(durability), durability, "Must be Memory or Disk."),
         };
         _ = connection.GetDurabilityTicket();   // refuses a database of another VFS, which would ignore the pragma
-        if (AsyncVfs.IsSupported) connection.Execute("PRAGMA asyncvfs_durability=" + word);
+        if (AsyncVfsLibrary.IsSupported) connection.Execute("PRAGMA asyncvfs_durability=" + word);
     }
 
     /// <summary>The status of the connection's main database; where asyncvfs does not exist, null.</summary>
@@ -58,7 +58,7 @@ public static class SqliteDurabilityExtensions
     public static AsyncVfsStatus? GetAsyncVfsStatus(this SqliteConnection connection)
     {
         _ = connection.GetDurabilityTicket();
-        return AsyncVfs.IsSupported ? AsyncVfsStatus.Parse(connection.Execute("SELECT asyncvfs_status()")) : null;
+        return AsyncVfsLibrary.IsSupported ? AsyncVfsStatus.Parse(connection.Execute("SELECT asyncvfs_status()")) : null;
     }
 
     /// <summary>Commits, and completes when that is on the disk.</summary>

@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>Looks at the status of each open database.</summary>
 internal sealed class AsyncVfsHealthCheck : IHealthCheck
@@ -13,9 +13,9 @@ internal sealed class AsyncVfsHealthCheck : IHealthCheck
     {
         var data = new Dictionary<string, object>();
         var complaints = new List<(HealthStatus Status, string Text)>();
-        foreach (string path in AsyncVfs.GetOpenDatabases())
+        foreach (string path in AsyncVfsLibrary.GetOpenDatabases())
         {
-            if (AsyncVfs.GetStatus(path) is not { } status) continue;
+            if (AsyncVfsLibrary.GetStatus(path) is not { } status) continue;
             data[path] = $"{status.Commits - status.DurableCommits} commits, {status.QueueBytes} bytes in the queue";
             if (Complaint(path, status, context.Registration.FailureStatus) is { } complaint) complaints.Add(complaint);
         }

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>Flushes after all other services have stopped: what they wrote last is on the disk, too.</summary>
 internal sealed partial class AsyncVfsHostedService(ILogger<AsyncVfsHostedService> logger) : IHostedLifecycleService
@@ -11,7 +11,7 @@ internal sealed partial class AsyncVfsHostedService(ILogger<AsyncVfsHostedServic
 
     public Task StartingAsync(CancellationToken cancellationToken)
     {
-        AsyncVfs.Error += OnError;
+        AsyncVfsLibrary.Error += OnError;
         return Task.CompletedTask;
     }
 
@@ -19,7 +19,7 @@ internal sealed partial class AsyncVfsHostedService(ILogger<AsyncVfsHostedServic
     {
         try
         {
-            await AsyncVfs.FlushAllAsync(cancellationToken).ConfigureAwait(false);
+            await AsyncVfsLibrary.FlushAllAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (AsyncVfsException e)
         {
@@ -27,7 +27,7 @@ internal sealed partial class AsyncVfsHostedService(ILogger<AsyncVfsHostedServic
         }
         finally
         {
-            AsyncVfs.Error -= OnError;
+            AsyncVfsLibrary.Error -= OnError;
         }
     }
 

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
-using SqliteWriteBehind;
+using AsyncVfs;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
@@ -14,7 +14,7 @@ public static class AsyncVfsServiceCollectionExtensions
     public static IServiceCollection AddAsyncVfs(this IServiceCollection services)
     {
         ArgumentNullException.ThrowIfNull(services);
-        AsyncVfs.Register();
+        AsyncVfsLibrary.Register();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IHostedService, AsyncVfsHostedService>());
         return services;
     }

@@ -1,4 +1,4 @@
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>What went wrong with the disk of a database.</summary>
 public sealed class AsyncVfsErrorEventArgs : EventArgs

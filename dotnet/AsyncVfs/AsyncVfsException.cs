@@ -1,4 +1,4 @@
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>Something went wrong that is asyncvfs' to tell; the message says what to do.</summary>
 /// <remarks>What SQLite itself reports of a statement comes from the provider, as its own exception.</remarks>

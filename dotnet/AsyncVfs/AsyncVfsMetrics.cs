@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>The meter "AsyncVfs". Nothing is on the way of a commit: the status of each open database is asked
 /// for when a listener collects.</summary>

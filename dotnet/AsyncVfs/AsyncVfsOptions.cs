@@ -2,7 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using System.Text;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>How a database is to be opened, as a connection string that every provider understands.</summary>
 /// <remarks>What is not set keeps asyncvfs' default. All but the durability belong to the database:
@@ -60,7 +60,7 @@ public sealed record AsyncVfsOptions
     public string ToDataSource(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!AsyncVfs.IsSupported)
+        if (!AsyncVfsLibrary.IsSupported)
         {
             return FallBack ? path : throw new AsyncVfsException(
                 "asyncvfs exists on Windows x64 alone. Set AsyncVfsOptions.FallBack to use SQLite's default VFS here.");
@@ -86,7 +86,7 @@ public sealed record AsyncVfsOptions
             if (c is '%' or '?' or '#') uri.Append(CultureInfo.InvariantCulture, $"%{(int)c:X2}");
             else uri.Append(c);
         }
-        uri.Append("?vfs=" + AsyncVfs.VfsName);
+        uri.Append("?vfs=" + AsyncVfsLibrary.VfsName);
         foreach ((string name, string value) in Settings()) uri.Append(CultureInfo.InvariantCulture, $"&{name}={value}");
         return uri.ToString();
     }

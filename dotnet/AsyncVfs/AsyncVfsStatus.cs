@@ -1,6 +1,6 @@
 using System.Text.Json;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>The status of a database at an instant, counted since its first connection was opened.</summary>
 public sealed class AsyncVfsStatus
@@ -124,7 +124,7 @@ public sealed class AsyncVfsStatus
             fixed (byte* p = json) rc = Native.Status(path, p, bytes);
             if (rc == ResultCode.TooBig) continue;
             if (rc == ResultCode.NotFound) return null;
-            AsyncVfs.Check(rc, $"No status of {path}");
+            AsyncVfsLibrary.Check(rc, $"No status of {path}");
             using JsonDocument document = JsonDocument.Parse(json.AsMemory(0, Array.IndexOf(json, (byte)0)));
             return new AsyncVfsStatus(document.RootElement);
         }

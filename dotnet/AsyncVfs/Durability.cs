@@ -1,4 +1,4 @@
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>Where a commit is when COMMIT returns.</summary>
 public enum Durability

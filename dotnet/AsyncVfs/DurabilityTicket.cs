@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>What had been committed to a database when the ticket was taken, as something to wait for.</summary>
 /// <remarks>It holds no connection: that may be closed, or be back in its pool, before the ticket is durable.
@@ -58,7 +58,7 @@ public sealed class DurabilityTicket
         if (rc != ResultCode.Ok)
         {
             handle.Free();
-            AsyncVfs.Check(rc, "No ticket could be taken");
+            AsyncVfsLibrary.Check(rc, "No ticket could be taken");
         }
         return ticket;
     }

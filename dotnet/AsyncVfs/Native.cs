@@ -2,13 +2,13 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.InteropServices.Marshalling;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
-/// <summary>asyncvfs.dll: the functions of asyncvfs.h, one to one.</summary>
+/// <summary>e_asyncvfs.dll, which is asyncvfs.dll by another name (AsyncVfs.csproj): the functions of asyncvfs.h, one to one.</summary>
 /// <remarks>.NET's own probing finds it: beside the application or in runtimes/win-x64/native.</remarks>
 internal static unsafe partial class Native
 {
-    internal const string Library = "asyncvfs";
+    internal const string Library = "e_asyncvfs";
     internal const uint MakeDefault = 1;
     internal const int Forever = -1;
 

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>The databases that have been opened through asyncvfs, by path.</summary>
 /// <remarks>SQLite says when one is opened, by an automatic extension; not when it is closed: that is

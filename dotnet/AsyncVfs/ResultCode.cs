@@ -1,4 +1,4 @@
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>SQLite's result codes, as far as they are met here.</summary>
 internal static class ResultCode

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>The SQLite library that the provider uses, and the few of its functions needed here.</summary>
 internal static unsafe partial class SqliteModule

@@ -52,6 +52,6 @@ dotnet publish "$consumer" -v quiet --disable-build-servers -o "$consumer/out" \
   -p:RestorePackagesPath="$consumer/packages" \
   -p:RestoreFallbackFolders="${NUGET_PACKAGES:-$HOME/.nuget/packages}" \
   -p:RestoreAdditionalProjectSources="$packages" -p:AsyncVfsVersion="$version"
-cmp "$consumer/out/runtimes/win-x64/native/asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
+cmp "$consumer/out/runtimes/win-x64/native/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
 said=$(cd "$consumer" && dotnet out/Consumer.dll)
 [ "$said" = "registered: False; Data Source=consumer.db; rows: 1" ] || { echo "it said: $said"; exit 1; }

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using HdrHistogram;
 using Microsoft.Data.Sqlite;
-using SqliteWriteBehind;
+using AsyncVfs;
 
 namespace Notes;
 
@@ -14,8 +14,8 @@ internal static class Comparison
 
     public static int Run(string text, string folder)
     {
-        AsyncVfs.Register();
-        AsyncVfs.Error += static (_, error) => Console.Error.WriteLine(error.Message);
+        AsyncVfsLibrary.Register();
+        AsyncVfsLibrary.Error += static (_, error) => Console.Error.WriteLine(error.Message);
         string Db(string name) => Path.GetFullPath(Path.Combine(folder, name));
         (string Name, string File, string ConnectionString, string Pragmas)[] ways =
         [

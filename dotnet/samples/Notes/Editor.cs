@@ -1,4 +1,4 @@
-using SqliteWriteBehind;
+using AsyncVfs;
 
 namespace Notes;
 
@@ -7,8 +7,8 @@ internal static class Editor
 {
     public static async Task Run(string file)
     {
-        AsyncVfs.Register();
-        AsyncVfs.Error += static (_, error) => Console.Error.WriteLine(error.Message);
+        AsyncVfsLibrary.Register();
+        AsyncVfsLibrary.Error += static (_, error) => Console.Error.WriteLine(error.Message);
         using var store = new NoteStore(new AsyncVfsOptions().ToConnectionString(Path.GetFullPath(file)), "PRAGMA journal_mode=delete");
         string text = store.Text;
         for (; ; )

@@ -3,7 +3,7 @@
 //   Notes FILE                     an editor: type; Esc ends it
 //   Notes --compare TEXT FOLDER    types TEXT into three databases: how long did each save take?
 using Notes;
-using SqliteWriteBehind;
+using AsyncVfs;
 
 switch (args)
 {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 /// <summary>What only a process of its own can show: how it begins and how it ends.</summary>
 internal static class Child
@@ -22,11 +22,11 @@ internal static class Child
                     return Say(() => memory.GetDurabilityTicket());
                 }
             case "register_first":
-                return Say(() => AsyncVfs.Register());
+                return Say(() => AsyncVfsLibrary.Register());
             case "register_default":
                 return Say(() =>
                 {
-                    AsyncVfs.Register(makeDefault: true);
+                    AsyncVfsLibrary.Register(makeDefault: true);
                     using SqliteConnection db = Database.Connect("Data Source=" + path);
                     if (db.GetAsyncVfsStatus()!.IsPassedThrough) throw new InvalidOperationException("passed through");
                 });
@@ -71,7 +71,7 @@ internal static class Child
     /// <summary>Commits rows with a lag so long that nothing but the end of the process writes them.</summary>
     private static SqliteConnection Fill(string path)
     {
-        AsyncVfs.Register();
+        AsyncVfsLibrary.Register();
         SqliteConnection db = Open(path);
         Database.Execute(db, "CREATE TABLE t(x INTEGER PRIMARY KEY)");
         for (int i = 1; i <= Rows; i++) Database.Execute(db, $"INSERT INTO t VALUES({i})");
@@ -80,14 +80,14 @@ internal static class Child
 
     private static void UseSystemDataSqlite(string path)
     {
-        AsyncVfs.Register();
-        using (var db = new System.Data.SQLite.SQLiteConnection($"Data Source={path};VfsName={AsyncVfs.VfsName}"))
+        AsyncVfsLibrary.Register();
+        using (var db = new System.Data.SQLite.SQLiteConnection($"Data Source={path};VfsName={AsyncVfsLibrary.VfsName}"))
         {
             db.Open();
             using System.Data.SQLite.SQLiteCommand command = db.CreateCommand();
             command.CommandText = "CREATE TABLE t(x); INSERT INTO t VALUES(1); SELECT asyncvfs_flush()";
             if (command.ExecuteScalar() is not 1L) throw new InvalidOperationException("not flushed");
-            if (AsyncVfs.GetStatus(path)?.DurableCommits != 2) throw new InvalidOperationException("not durable");
+            if (AsyncVfsLibrary.GetStatus(path)?.DurableCommits != 2) throw new InvalidOperationException("not durable");
         }
         System.Data.SQLite.SQLiteConnection.ClearAllPools();
     }

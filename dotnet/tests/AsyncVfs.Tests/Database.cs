@@ -1,7 +1,7 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 /// <summary>A folder with a database, through asyncvfs, for one test. What is left at its end is a failure.</summary>
 public sealed class Database : IDisposable
@@ -14,7 +14,7 @@ public sealed class Database : IDisposable
 
     public Database(AsyncVfsOptions? options = null)
     {
-        AsyncVfs.Register();
+        AsyncVfsLibrary.Register();
         this.options = options ?? new AsyncVfsOptions();
         Path = System.IO.Path.Combine(folder, "test.db");
     }

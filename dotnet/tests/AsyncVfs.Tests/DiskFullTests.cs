@@ -3,7 +3,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 /// <summary>Run in a process that may not make files larger than 1 MiB (ulimit -f): the disk is full, then.</summary>
 [Trait("disk", "full")]
@@ -21,8 +21,8 @@ public class DiskFullTests
         var heard = new TaskCompletionSource<AsyncVfsErrorEventArgs>(TaskCreationOptions.RunContinuationsAsynchronously);
         void Throwing(object? sender, AsyncVfsErrorEventArgs error) => throw new InvalidOperationException("thrown by a handler, for a test");
         void Hearing(object? sender, AsyncVfsErrorEventArgs error) => heard.TrySetResult(error);
-        AsyncVfs.Error += Throwing;
-        AsyncVfs.Error += Hearing;
+        AsyncVfsLibrary.Error += Throwing;
+        AsyncVfsLibrary.Error += Hearing;
         try
         {
             Fill(db);
@@ -46,8 +46,8 @@ public class DiskFullTests
         }
         finally
         {
-            AsyncVfs.Error -= Throwing;
-            AsyncVfs.Error -= Hearing;
+            AsyncVfsLibrary.Error -= Throwing;
+            AsyncVfsLibrary.Error -= Hearing;
         }
     }
 
@@ -58,7 +58,7 @@ public class DiskFullTests
         long lost = 0;
         // The loss is told by this thread, while asyncvfs' own may still tell of the failure before it.
         void Hearing(object? sender, AsyncVfsErrorEventArgs error) => Interlocked.Add(ref lost, error.LostCommits);
-        AsyncVfs.Error += Hearing;
+        AsyncVfsLibrary.Error += Hearing;
         try
         {
             DurabilityTicket ticket;
@@ -74,7 +74,7 @@ public class DiskFullTests
         }
         finally
         {
-            AsyncVfs.Error -= Hearing;
+            AsyncVfsLibrary.Error -= Hearing;
         }
     }
 

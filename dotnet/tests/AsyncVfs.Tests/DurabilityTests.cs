@@ -1,7 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 public class DurabilityTests
 {
@@ -203,9 +203,9 @@ public class DurabilityTests
         using SqliteConnection first = a.Open(), second = b.Open();
         Database.Execute(first, "CREATE TABLE t(x)");
         Database.Execute(second, "CREATE TABLE t(x)");
-        AsyncVfs.FlushAll();
-        Assert.Equal(1, AsyncVfs.GetStatus(a.Path)!.DurableCommits);
-        Assert.Equal(1, AsyncVfs.GetStatus(b.Path)!.DurableCommits);
+        AsyncVfsLibrary.FlushAll();
+        Assert.Equal(1, AsyncVfsLibrary.GetStatus(a.Path)!.DurableCommits);
+        Assert.Equal(1, AsyncVfsLibrary.GetStatus(b.Path)!.DurableCommits);
     }
 
     [Fact]
@@ -222,8 +222,8 @@ public class DurabilityTests
         Database.Execute(db, "CREATE TABLE main.t(x)");
         Database.Execute(db, "CREATE TABLE other.t(x)");
         await db.GetDurabilityTicket("other").WhenDurable(TestContext.Current.CancellationToken);
-        Assert.Equal(0, AsyncVfs.GetStatus(a.Path)!.DurableCommits);
-        Assert.Equal(1, AsyncVfs.GetStatus(b.Path)!.DurableCommits);
+        Assert.Equal(0, AsyncVfsLibrary.GetStatus(a.Path)!.DurableCommits);
+        Assert.Equal(1, AsyncVfsLibrary.GetStatus(b.Path)!.DurableCommits);
     }
 
     [Fact]

@@ -5,7 +5,7 @@ using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Migrations;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 [Trait("provider", "any")]
 public class EntityFrameworkTests

@@ -4,7 +4,7 @@ using System.Text;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 /// <summary>Microsoft.Data.Sqlite behaves with asyncvfs as it does with win32: the same operations, and what each
 /// answered, compared line by line.</summary>

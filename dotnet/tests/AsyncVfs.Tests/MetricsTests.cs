@@ -2,7 +2,7 @@ using System.Diagnostics.Metrics;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 [Trait("provider", "any")]
 public class MetricsTests
@@ -38,11 +38,11 @@ public class MetricsTests
         using (SqliteConnection db = t.Open())
         {
             Database.Execute(db, "CREATE TABLE t(x)");
-            Assert.Contains(t.Path, AsyncVfs.GetOpenDatabases());
+            Assert.Contains(t.Path, AsyncVfsLibrary.GetOpenDatabases());
         }
         SqliteConnection.ClearAllPools();
-        Assert.DoesNotContain(t.Path, AsyncVfs.GetOpenDatabases());
-        Assert.Null(AsyncVfs.GetStatus(t.Path));
+        Assert.DoesNotContain(t.Path, AsyncVfsLibrary.GetOpenDatabases());
+        Assert.Null(AsyncVfsLibrary.GetStatus(t.Path));
     }
 }
 

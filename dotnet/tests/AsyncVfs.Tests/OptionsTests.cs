@@ -1,7 +1,7 @@
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 public class OptionsTests
 {
@@ -46,8 +46,8 @@ public class OptionsTests
     public void Where_asyncvfs_does_not_exist_the_default_vfs_is_used_or_refused()
     {
         if (OperatingSystem.IsWindows()) return;
-        Assert.False(AsyncVfs.Register());
-        Assert.False(AsyncVfs.IsSupported);
+        Assert.False(AsyncVfsLibrary.Register());
+        Assert.False(AsyncVfsLibrary.IsSupported);
         Assert.Equal("Data Source=/data/app.db", everything.ToConnectionString("/data/app.db"));
         Assert.Contains("FallBack", Assert.Throws<AsyncVfsException>(() => (everything with { FallBack = false }).ToConnectionString("a")).Message);
     }
@@ -56,8 +56,8 @@ public class OptionsTests
     public async Task The_same_lines_work_on_every_system()
     {
         string path = Path.Combine(Directory.CreateTempSubdirectory("asyncvfs").FullName, "any.db");
-        AsyncVfs.Register();
-        AsyncVfs.SetDefaults(new AsyncVfsOptions());
+        AsyncVfsLibrary.Register();
+        AsyncVfsLibrary.SetDefaults(new AsyncVfsOptions());
         using (SqliteConnection db = Database.Connect(new AsyncVfsOptions().ToConnectionString(path)))
         {
             Database.Execute(db, "CREATE TABLE t(x)");
@@ -68,8 +68,8 @@ public class OptionsTests
             await db.FlushAsync(TestContext.Current.CancellationToken);
             await db.DrainAsync(TestContext.Current.CancellationToken);
             await db.GetDurabilityTicket().WhenDurable(TestContext.Current.CancellationToken);
-            Assert.Equal(AsyncVfs.IsSupported, db.GetAsyncVfsStatus() is not null);
-            await AsyncVfs.FlushAllAsync(TestContext.Current.CancellationToken);
+            Assert.Equal(AsyncVfsLibrary.IsSupported, db.GetAsyncVfsStatus() is not null);
+            await AsyncVfsLibrary.FlushAllAsync(TestContext.Current.CancellationToken);
         }
         SqliteConnection.ClearAllPools();
         Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
@@ -106,7 +106,7 @@ public class OptionsTests
     public void Defaults_serve_connection_strings_that_say_nothing()
     {
         using var t = new Database();
-        AsyncVfs.SetDefaults(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(77) });
+        AsyncVfsLibrary.SetDefaults(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(77) });
         try
         {
             using SqliteConnection db = t.Open();
@@ -114,7 +114,7 @@ public class OptionsTests
         }
         finally
         {
-            AsyncVfs.SetDefaults(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(100) });
+            AsyncVfsLibrary.SetDefaults(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(100) });
         }
     }
 
@@ -124,15 +124,15 @@ public class OptionsTests
         using var t = new Database();
         using SqliteConnection db = t.Open();
         long before = db.GetAsyncVfsStatus()!.MaxProcessQueueBytes;
-        AsyncVfs.SetProcessLimits(maxQueueBytes: 32 << 20);
+        AsyncVfsLibrary.SetProcessLimits(maxQueueBytes: 32 << 20);
         try
         {
             Assert.Equal(32 << 20, db.GetAsyncVfsStatus()!.MaxProcessQueueBytes);
-            Assert.Contains("max_process_bytes", Assert.Throws<AsyncVfsException>(() => AsyncVfs.SetProcessLimits(maxQueueBytes: 5)).Message);
+            Assert.Contains("max_process_bytes", Assert.Throws<AsyncVfsException>(() => AsyncVfsLibrary.SetProcessLimits(maxQueueBytes: 5)).Message);
         }
         finally
         {
-            AsyncVfs.SetProcessLimits(maxQueueBytes: before);
+            AsyncVfsLibrary.SetProcessLimits(maxQueueBytes: before);
         }
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 public class PoolingTests
 {
@@ -111,7 +111,7 @@ public class PoolingTests
         Assert.Equal(2 * Writers * Each, Database.Scalar<int>(stock, "SELECT count(*) FROM t"));
     }
 
-    private static bool IsOpen(Database t) => AsyncVfs.GetStatus(t.Path) is not null;
+    private static bool IsOpen(Database t) => AsyncVfsLibrary.GetStatus(t.Path) is not null;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Forget(string connectionString) =>

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 [Trait("provider", "any")]
 public class ProcessTests

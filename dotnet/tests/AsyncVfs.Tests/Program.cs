@@ -1,4 +1,4 @@
-using SqliteWriteBehind.Tests;
+using AsyncVfs.Tests;
 using Xunit.Sdk;
 using Xunit.v3;
 using Xunit.Runner.InProc.SystemConsole;

@@ -1,17 +1,17 @@
 using Microsoft.Data.Sqlite;
 using Xunit;
 
-namespace SqliteWriteBehind.Tests;
+namespace AsyncVfs.Tests;
 
 public class RegistrationTests
 {
     [Fact]
     public void Registering_again_is_fine()
     {
-        Assert.True(AsyncVfs.Register());
-        Assert.True(AsyncVfs.Register());
-        Assert.True(AsyncVfs.IsRegistered);
-        Assert.Matches(@"^\d+\.\d+\.\d+", AsyncVfs.Version);
+        Assert.True(AsyncVfsLibrary.Register());
+        Assert.True(AsyncVfsLibrary.Register());
+        Assert.True(AsyncVfsLibrary.IsRegistered);
+        Assert.Matches(@"^\d+\.\d+\.\d+", AsyncVfsLibrary.Version);
     }
 
     [Fact]
@@ -39,7 +39,7 @@ public class RegistrationTests
     public void A_ticket_without_registering_says_what_to_call()
     {
         using var t = new Database();
-        Assert.Equal("AsyncVfsException: asyncvfs is not registered: call AsyncVfs.Register() before a database is opened through it.",
+        Assert.Equal("AsyncVfsException: asyncvfs is not registered: call AsyncVfsLibrary.Register() before a database is opened through it.",
             Child.Finish("ticket_unregistered", t.Path).Output);
     }
 
@@ -47,21 +47,21 @@ public class RegistrationTests
     public void Without_the_library_registering_says_where_it_comes_from()
     {
         using var t = new Database();
-        // The same program, in a folder without asyncvfs.dll.
+        // The same program, in a folder without e_asyncvfs.dll.
         foreach (string file in Directory.GetFiles(AppContext.BaseDirectory))
         {
-            if (Path.GetFileName(file) != "asyncvfs.dll") File.Copy(file, t.File(Path.GetFileName(file)));
+            if (Path.GetFileName(file) != "e_asyncvfs.dll") File.Copy(file, t.File(Path.GetFileName(file)));
         }
-        Assert.StartsWith("AsyncVfsException: asyncvfs.dll cannot be loaded. The package AsyncVfs brings it",
+        Assert.StartsWith("AsyncVfsException: e_asyncvfs.dll cannot be loaded. The package AsyncVfs brings it",
             Child.Finish("register_first", t.Path, t.File(Path.GetFileName(Environment.ProcessPath!))).Output);
     }
 
     [Fact]
     public void A_module_that_is_no_SQLite_is_refused()
     {
-        AsyncVfs.Register();
+        AsyncVfsLibrary.Register();
         nint kernel = System.Runtime.InteropServices.NativeLibrary.Load("kernel32.dll");
-        AsyncVfsException e = Assert.Throws<AsyncVfsException>(() => AsyncVfs.Register(sqliteModule: kernel));
+        AsyncVfsException e = Assert.Throws<AsyncVfsException>(() => AsyncVfsLibrary.Register(sqliteModule: kernel));
         Assert.Contains("does not export sqlite3_libversion_number", e.Message);
     }
 
@@ -69,7 +69,7 @@ public class RegistrationTests
     public void The_keyword_of_version_10_opens_it()
     {
         using var t = new Database();
-        using SqliteConnection db = Database.Connect($"Data Source={t.Path};Vfs={AsyncVfs.VfsName}");
+        using SqliteConnection db = Database.Connect($"Data Source={t.Path};Vfs={AsyncVfsLibrary.VfsName}");
         Assert.False(db.GetAsyncVfsStatus()!.IsPassedThrough);
     }
 

@@ -1,10 +1,10 @@
 // The same lines on every system: where asyncvfs does not exist, they are SQLite as it is.
 using Microsoft.Data.Sqlite;
-using SqliteWriteBehind;
+using AsyncVfs;
 
-bool registered = AsyncVfs.Register();
+bool registered = AsyncVfsLibrary.Register();
 var options = new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(50) };
-AsyncVfs.SetDefaults(options);
+AsyncVfsLibrary.SetDefaults(options);
 string connectionString = options.ToConnectionString("consumer.db");
 File.Delete("consumer.db");
 using var db = new SqliteConnection(connectionString);
@@ -22,6 +22,6 @@ using (SqliteTransaction transaction = db.BeginTransaction())
 }
 await db.FlushAsync();
 await db.DrainAsync();
-await AsyncVfs.FlushAllAsync();
+await AsyncVfsLibrary.FlushAllAsync();
 using SqliteCommand count = new("SELECT count(*) FROM t", db);
 Console.WriteLine($"registered: {registered}; {connectionString}; rows: {count.ExecuteScalar()}");

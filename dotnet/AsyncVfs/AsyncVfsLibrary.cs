@@ -3,7 +3,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace SqliteWriteBehind;
+namespace AsyncVfs;
 
 /// <summary>The VFS "asyncvfs" in this process: commits return at memory speed and are written behind.</summary>
 /// <remarks>
@@ -12,7 +12,7 @@ namespace SqliteWriteBehind;
 /// <para>All members may be used from any thread; those that take a connection, where that connection may be used.
 /// When the process ends by returning from Main or by Environment.Exit, what is committed is written first.</para>
 /// </remarks>
-public static unsafe class AsyncVfs
+public static unsafe class AsyncVfsLibrary
 {
     /// <summary>The name of the VFS, for connection strings.</summary>
     public const string VfsName = "asyncvfs";
@@ -27,7 +27,7 @@ public static unsafe class AsyncVfs
     /// <summary>Whether <see cref="Register"/> has succeeded.</summary>
     public static bool IsRegistered => registered;
 
-    /// <summary>The version of asyncvfs.dll.</summary>
+    /// <summary>The version of the native library.</summary>
     public static string Version => Native.Text(Native.Version());
 
     /// <summary>A batch could not be written. The commits in it are still there, readable, and are tried again
@@ -49,7 +49,7 @@ public static unsafe class AsyncVfs
         if (!IsSupported)
         {
             throw new AsyncVfsException(
-                $"asyncvfs.dll is made for x64, and this process is {RuntimeInformation.ProcessArchitecture}: run or publish it for win-x64.");
+                $"asyncvfs is made for x64, and this process is {RuntimeInformation.ProcessArchitecture}: run or publish it for win-x64.");
         }
         lock (registering)
         {
@@ -136,7 +136,7 @@ public static unsafe class AsyncVfs
     {
         if (!registered)
         {
-            throw new AsyncVfsException("asyncvfs is not registered: call AsyncVfs.Register() before a database is opened through it.");
+            throw new AsyncVfsException("asyncvfs is not registered: call AsyncVfsLibrary.Register() before a database is opened through it.");
         }
     }
 
@@ -166,15 +166,15 @@ public static unsafe class AsyncVfs
         catch (DllNotFoundException e)
         {
             throw new AsyncVfsException(
-                "asyncvfs.dll cannot be loaded. The package AsyncVfs brings it, into runtimes/win-x64/native or beside the application: publish it with the application.", e);
+                "e_asyncvfs.dll cannot be loaded. The package AsyncVfs brings it, into runtimes/win-x64/native or beside the application: publish it with the application.", e);
         }
         catch (BadImageFormatException e)
         {
-            throw new AsyncVfsException("The asyncvfs.dll that was found is not one for x64: take the one of the package AsyncVfs.", e);
+            throw new AsyncVfsException("The e_asyncvfs.dll that was found is not one for x64: take the one of the package AsyncVfs.", e);
         }
         catch (EntryPointNotFoundException e)
         {
-            throw new AsyncVfsException("The asyncvfs.dll that was found is older than this package: take the one of the package AsyncVfs.", e);
+            throw new AsyncVfsException("The e_asyncvfs.dll that was found is older than this package: take the one of the package AsyncVfs.", e);
         }
     }
 
@@ -195,7 +195,7 @@ public static unsafe class AsyncVfs
                 }
                 catch (Exception e)
                 {
-                    Trace.TraceError($"asyncvfs: a handler of AsyncVfs.Error failed: {e}");
+                    Trace.TraceError($"asyncvfs: a handler of AsyncVfsLibrary.Error failed: {e}");
                 }
             }
         }
