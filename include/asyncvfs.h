@@ -50,7 +50,8 @@ extern "C" {
 /* Flags of asyncvfs_register. */
 #define ASYNCVFS_MAKE_DEFAULT 1u   /* databases opened without a VFS name use it */
 
-/* Registers the VFS "asyncvfs" with an SQLite of this process; again is fine.
+/* Registers the VFS "asyncvfs" with an SQLite of this process; again is fine, and leaves the
+ * default what it is unless ASYNCVFS_MAKE_DEFAULT is given.
  *
  * sqlite_module  HMODULE of the SQLite to serve; NULL: the one that is loaded as
  *                 sqlite3.dll, e_sqlite3.dll or winsqlite3.dll, or is part of the
@@ -111,6 +112,10 @@ int ASYNCVFS_CALL asyncvfs_ticket(struct sqlite3 *db, const char *schema, long l
  * no such ticket. The timeout is that of asyncvfs_flush. */
 int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms);
 
+/* Whether what a ticket stands for is durable, without waiting nor having anything written:
+ * SQLITE_OK, or SQLITE_BUSY: not yet. Else as asyncvfs_wait. */
+int ASYNCVFS_CALL asyncvfs_is_durable(long long ticket);
+
 /* Calls back once, when all that has been committed to this database so far is durable.
  *
  * db, schema      as for asyncvfs_ticket, and called where that is called
@@ -169,10 +174,48 @@ int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *me
                                    int message_bytes);
 
 /* Writes the status of an open database as a JSON object, as PRAGMA asyncvfs_status
- * does, with a terminating zero. SQLITE_TOOBIG when `bytes` are not enough: nothing
- * is written then. SQLITE_NOTFOUND also for one that can never be managed: the
+ * does, with a terminating zero; path as for asyncvfs_flush. SQLITE_TOOBIG when `bytes` are
+ * not enough: nothing is written then. SQLITE_NOTFOUND also for one that can never be managed: the
  * pragma tells of that. SQLITE_NOMEM. docs/SETTINGS.md says what the names stand for. */
 int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes);
+
+/* Whether a connection's database is managed, or passed through to SQLite's own VFS and why.
+ *
+ * db, schema      as for asyncvfs_ticket, and called where that is called
+ * reason_out      NULL: managed; else why it is passed through, static text
+ *
+ * SQLITE_NOTFOUND  the database is not open through asyncvfs. Of one that this connection has
+ *                  not used since it was opened, only what never changes is known. */
+int ASYNCVFS_CALL asyncvfs_mode(struct sqlite3 *db, const char *schema, const char **reason_out);
+
+/* Calls back when a connection's database comes to be passed through, with the reason; and with
+ * NULL for it when that is over: the database is managed, or the connection closed. For a
+ * database with several connections it comes once for each.
+ *
+ * In the midst of SQLite's call, on the connection's thread: the callback may not use SQLite nor
+ * wait for anybody who does. One callback for the process: it replaces the one before, which
+ * may still be running; NULL: none. The strings live until the callback returns. */
+typedef void(ASYNCVFS_CALL *asyncvfs_passed_callback)(void *arg, const char *path,
+                                                      const char *reason);
+void ASYNCVFS_CALL asyncvfs_on_passed(asyncvfs_passed_callback callback, void *arg);
+
+/* Goes through the open databases of this process, those attached too: *cursor is 0 at first.
+ * Each call writes the path of the next one, as asyncvfs_status takes it, with a terminating
+ * zero. SQLITE_NOTFOUND: there are no more; a database that can never be managed is not among
+ * them. SQLITE_TOOBIG: path_bytes are not enough; the same one comes again. */
+int ASYNCVFS_CALL asyncvfs_next_database(long long *cursor, char *path, int path_bytes);
+
+/* Calls back when a database is closed, by its last connection, with its status at the end: as
+ * asyncvfs_status has it, with an "id" that no other opening of a database has. Its commits are
+ * on the disk by then, or lost. The rules of asyncvfs_on_passed hold. */
+typedef void(ASYNCVFS_CALL *asyncvfs_closed_callback)(void *arg, const char *path,
+                                                      const char *json);
+void ASYNCVFS_CALL asyncvfs_on_closed(asyncvfs_closed_callback callback, void *arg);
+
+/* Says that the process is about to end, and flushes all databases: what is closed from now on
+ * waits for a disk that fails until the time is up, whatever close_timeout_ms says. Answers
+ * as asyncvfs_flush(NULL, timeout_ms). */
+int ASYNCVFS_CALL asyncvfs_end(int timeout_ms);
 
 /* ASYNCVFS_VERSION of the library that is loaded, "major.minor.patch"; static. */
 const char *ASYNCVFS_CALL asyncvfs_version(void);

@@ -78,6 +78,12 @@ int ASYNCVFS_CALL asyncvfs_flush(const char *path, int timeout_ms) {
   return path != NULL ? flush_one(path, timeout_ms) : flush_all(timeout_ms);
 }
 
+int ASYNCVFS_CALL asyncvfs_end(int timeout_ms) {
+  if (timeout_ms < ASYNCVFS_FOREVER) return SQLITE_MISUSE;
+  avfs_store_end_at(avfs_time_after(avfs_io_win32.now_ns(), to_wait(timeout_ms)));
+  return flush_all(timeout_ms);
+}
+
 /* ---- tickets ------------------------------------------------------------------- */
 
 int ASYNCVFS_CALL asyncvfs_ticket(sqlite3 *db, const char *schema, long long *ticket_out) {
@@ -108,19 +114,28 @@ int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
   return rc;
 }
 
-int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
+typedef int ticket_act(avfs_store *s, uint64_t seq, uint32_t timeout_ms);
+
+static int with_ticket(long long ticket, ticket_act *act, uint32_t timeout_ms) {
   uint64_t seq, id;
   avfs_store *s;
   int rc;
-  if (timeout_ms < ASYNCVFS_FOREVER || ticket < 0) return SQLITE_MISUSE;
+  if (ticket < 0) return SQLITE_MISUSE;
   rc = avfs_ticket_find(ticket, &id, &seq);
   if (rc != SQLITE_OK || id == 0) return rc;
   s = avfs_registry_find_id(id);
   if (s == NULL) return avfs_registry_loss(id, seq);   /* closed: that drained it, mostly */
-  rc = avfs_store_wait_for(s, seq, to_wait(timeout_ms));
+  rc = act(s, seq, timeout_ms);
   avfs_store_release(s);
   return rc;
 }
+
+int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
+  if (timeout_ms < ASYNCVFS_FOREVER) return SQLITE_MISUSE;
+  return with_ticket(ticket, avfs_store_wait_for, to_wait(timeout_ms));
+}
+
+int ASYNCVFS_CALL asyncvfs_is_durable(long long ticket) { return with_ticket(ticket, avfs_store_look_for, 0); }
 
 /* ---- errors and settings ---------------------------------------------------------- */
 
@@ -149,6 +164,41 @@ int ASYNCVFS_CALL asyncvfs_default(const char *name, const char *value, char *me
 }
 
 /* ---- status -------------------------------------------------------------------- */
+
+int ASYNCVFS_CALL asyncvfs_mode(sqlite3 *db, const char *schema, const char **reason_out) {
+  avfs_main_file *m;
+  if (db == NULL || reason_out == NULL) return SQLITE_MISUSE;
+  *reason_out = NULL;
+  m = avfs_main_file_of(db, schema);
+  if (m == NULL) return SQLITE_NOTFOUND;
+  /* Another connection may have found out what this one has not seen yet. */
+  *reason_out = m->reason != NULL ? m->reason : avfs_store_mode_reason(m->conn.store);
+  return SQLITE_OK;
+}
+
+void ASYNCVFS_CALL asyncvfs_on_passed(asyncvfs_passed_callback callback, void *arg) {
+  avfs_passed_tell(callback, arg);
+}
+
+void ASYNCVFS_CALL asyncvfs_on_closed(asyncvfs_closed_callback callback, void *arg) {
+  avfs_report_closed_to(callback, arg);
+}
+
+int ASYNCVFS_CALL asyncvfs_next_database(long long *cursor, char *path, int path_bytes) {
+  int rc = SQLITE_OK;
+  avfs_store *s;
+  if (cursor == NULL || path == NULL || *cursor < 0) return SQLITE_MISUSE;
+  s = avfs_registry_find_after((uint64_t)*cursor, avfs_registry_last_id());
+  if (s == NULL) return SQLITE_NOTFOUND;
+  if ((int)strlen(s->path) >= path_bytes) {
+    rc = SQLITE_TOOBIG;
+  } else {
+    memcpy(path, s->path, strlen(s->path) + 1);
+    *cursor = (long long)s->id;
+  }
+  avfs_store_release(s);
+  return rc;
+}
 
 int ASYNCVFS_CALL asyncvfs_status(const char *path, char *json, int bytes) {
   avfs_store *s;

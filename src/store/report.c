@@ -208,3 +208,39 @@ void avfs_report_error(asyncvfs_error e, const char *file) {
   n->error.path = memcpy(n->text + message_bytes, e.path, path_bytes);
   avfs_notifier_add(&n->base);
 }
+
+/* ---- closed ------------------------------------------------------------------------ */
+
+/* Lock: of its own. The callback is called without it. */
+static struct closed {
+  avfs_lock lock;
+  asyncvfs_closed_callback callback;
+  void *arg;
+} closed;
+
+static asyncvfs_closed_callback get_closed(void **arg_out) {
+  asyncvfs_closed_callback callback;
+  avfs_lock_enter(&closed.lock);
+  callback = closed.callback;
+  *arg_out = closed.arg;
+  avfs_lock_leave(&closed.lock);
+  return callback;
+}
+
+void avfs_report_closed_to(asyncvfs_closed_callback callback, void *arg) {
+  avfs_lock_enter(&closed.lock);
+  closed.callback = callback;
+  closed.arg = arg;
+  avfs_lock_leave(&closed.lock);
+}
+
+int avfs_report_wants_closed(void) {
+  void *arg;
+  return get_closed(&arg) != NULL;
+}
+
+void avfs_report_closed(const char *path, const char *json) {
+  void *arg;
+  asyncvfs_closed_callback callback = get_closed(&arg);
+  if (callback != NULL) callback(arg, path, json);
+}

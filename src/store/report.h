@@ -22,6 +22,11 @@ void avfs_report_call(int code, uint32_t os_error, const char *file, const char 
  * that the log alone has it: then the next failure is soon to come. */
 void avfs_report_error(asyncvfs_error e, const char *file);
 
+/* asyncvfs_on_closed: whom to tell; whether there is anybody; tells. */
+void avfs_report_closed_to(asyncvfs_closed_callback callback, void *arg);
+int avfs_report_wants_closed(void);
+void avfs_report_closed(const char *path, const char *json);
+
 /* asyncvfs_on_error. */
 int avfs_report_to(asyncvfs_error_callback callback, void *arg);
 

@@ -22,6 +22,7 @@ static const struct {
     [AVFS_CLOSE] = {"close", 0, 0, {"drain", "abandon"}},
     [AVFS_CLOSE_TIMEOUT_MS] = {"close_timeout_ms", 0, 3600000, {NULL}},
     [AVFS_MAX_PROCESS_BYTES] = {"max_process_bytes", 1u << 20, (uint64_t)64 << 30, {NULL}},
+    [AVFS_REQUIRE_MANAGED] = {"require_managed", 0, 0, {"no", "yes"}},
     [AVFS_EXIT_TIMEOUT_MS] = {"exit_timeout_ms", 0, 3600000, {NULL}},
 };
 
@@ -34,6 +35,7 @@ static avfs_counter defaults[AVFS_SETTING_COUNT] = {
     [AVFS_CLOSE] = {AVFS_CLOSE_DRAIN},
     [AVFS_CLOSE_TIMEOUT_MS] = {30000},
     [AVFS_MAX_PROCESS_BYTES] = {256 << 20},
+    [AVFS_REQUIRE_MANAGED] = {AVFS_REQUIRE_MANAGED_NO},
     [AVFS_EXIT_TIMEOUT_MS] = {5000},
 };
 

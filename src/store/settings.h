@@ -24,6 +24,7 @@ enum avfs_setting {
   AVFS_CLOSE,              /* what the last close does with what is queued */
   AVFS_CLOSE_TIMEOUT_MS,   /* how long it tries */
   AVFS_MAX_PROCESS_BYTES,  /* pages in memory for all databases of the process */
+  AVFS_REQUIRE_MANAGED,    /* whether a database that would be passed through is refused */
   AVFS_EXIT_TIMEOUT_MS,    /* how long a process that ends without closing writes */
   AVFS_SETTING_COUNT
 };
@@ -36,6 +37,7 @@ enum {
 };
 enum { AVFS_ON_FULL_WAIT, AVFS_ON_FULL_BUSY };
 enum { AVFS_CLOSE_DRAIN, AVFS_CLOSE_ABANDON };
+enum { AVFS_REQUIRE_MANAGED_NO, AVFS_REQUIRE_MANAGED_YES };
 
 typedef struct avfs_settings {
   uint64_t value[AVFS_SETTING_COUNT];

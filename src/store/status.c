@@ -85,12 +85,12 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
   t.settings = avfs_settings_default();
   if (s != NULL) take(s, &t);
   sqlite3_str_appendf(
-      out, "{\"mode\":\"%s\",\"reason\":\"%s\","
+      out, "{\"id\":%lld,\"mode\":\"%s\",\"reason\":\"%s\","
       "\"commits\":%lld,\"durable_commits\":%lld,\"queue_bytes\":%lld,\"queue_pages\":%lld,"
       "\"process_queue_bytes\":%lld,\"oldest_unwritten_ms\":%lld,\"batches\":%lld,"
       "\"flushes\":%lld,\"journal_bytes\":%lld,\"database_bytes\":%lld,\"pages_written\":%lld,"
       "\"coalesced_pages\":%lld,\"stalls\":%lld",
-      reason == NULL ? "managed" : "passed", reason == NULL ? "" : reason, (i64)t.commits,
+      (i64)(s == NULL ? 0 : s->id), reason == NULL ? "managed" : "passed", reason == NULL ? "" : reason, (i64)t.commits,
       (i64)t.durable, (i64)t.bytes, (i64)t.pages, (i64)avfs_limits_process_bytes(),
       (i64)t.oldest_ms, (i64)t.n.batches, (i64)t.n.flushes, (i64)t.n.journal_bytes,
       (i64)t.n.database_bytes, (i64)t.n.pages_written, (i64)t.n.coalesced_pages, (i64)t.stalls);

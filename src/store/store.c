@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "seam/heap.h"
+#include "seam/time.h"
 #include "store/commits.h"
 #include "store/drain.h"
 #include "store/limits.h"
@@ -11,6 +12,7 @@
 #include "store/os_lock.h"
 #include "store/registry.h"
 #include "store/report.h"
+#include "store/status.h"
 #include "store/task.h"
 #include "store/tickets.h"
 #include "store/view.h"
@@ -197,6 +199,14 @@ static int drain_to_close(avfs_store *s, uint32_t timeout_ms) {
   return rc == SQLITE_BUSY ? avfs_store_drain(s, AVFS_FOREVER) : rc;
 }
 
+static void tell_closed(avfs_store *s) {
+  char *text;
+  if (!avfs_report_wants_closed()) return;
+  text = avfs_store_status(s, NULL, avfs_store_mode_reason(s));
+  if (text != NULL) avfs_report_closed(s->path, text);
+  sqlite3_free(text);
+}
+
 /* By the thread of the last connection. */
 static void take_down(avfs_store *s, int rc) {
   const char *file;
@@ -213,6 +223,7 @@ static void take_down(avfs_store *s, int rc) {
   s->drain.closing = AVFS_CLOSING_OVER;
   avfs_cond_wake_all(&s->commits.moved);
   avfs_store_leave(s);
+  tell_closed(s);   /* while the registry still has it: who asks for both misses nothing */
   avfs_task_close(&s->task);
   close_store(s);
   if (e.lost > 0) {
@@ -222,6 +233,18 @@ static void take_down(avfs_store *s, int rc) {
   avfs_registry_remove(s);
   /* The application may open the database again in its callback. */
   if (e.lost > 0) avfs_report_error(e, file);
+}
+
+static avfs_counter ends_ns;   /* 0: no end is in sight */
+
+void avfs_store_end_at(uint64_t until_ns) {
+  avfs_counter_set(&ends_ns, until_ns == AVFS_NEVER ? 0 : (int64_t)until_ns);
+}
+
+static uint32_t before_the_end(const avfs_store *s, uint32_t timeout_ms) {
+  uint64_t until = (uint64_t)avfs_counter_get(&ends_ns);
+  uint32_t left_ms = until == 0 ? AVFS_FOREVER : avfs_ms_until(s->io->now_ns(), until);
+  return left_ms < timeout_ms ? left_ms : timeout_ms;
 }
 
 void avfs_store_close(avfs_conn *c) {
@@ -237,6 +260,7 @@ void avfs_store_close(avfs_conn *c) {
   avfs_store_leave(s);
   avfs_registry_remove_conn(c);
   c->store = NULL;
+  timeout_ms = before_the_end(s, timeout_ms);
   if (avfs_registry_leave_others(s)) {
     rc = drain_to_close(s, timeout_ms);
     if (avfs_registry_leave(s)) {
@@ -273,6 +297,16 @@ int avfs_store_wait_for(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
   int rc;
   avfs_store_enter(s);
   rc = seq > s->commits.commit_seq ? SQLITE_MISUSE : avfs_wait_durable(s, seq, timeout_ms);
+  avfs_store_leave(s);
+  return rc;
+}
+
+int avfs_store_look_for(avfs_store *s, uint64_t seq, uint32_t unused) {
+  int rc;
+  (void)unused;
+  avfs_store_enter(s);
+  rc = seq > s->commits.commit_seq ? SQLITE_MISUSE
+       : seq > s->commits.durable_seq ? SQLITE_BUSY : SQLITE_OK;
   avfs_store_leave(s);
   return rc;
 }

@@ -23,6 +23,8 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn, con
 /* A connection closes. The last one drains: waits until all is on the disk, or reports
  * what is not. When it returns no file is open. */
 void avfs_store_close(avfs_conn *conn);
+/* The process ends then: no close waits longer for a disk that fails. */
+void avfs_store_end_at(uint64_t until_ns);
 /* Drops a reference of the registry's find_id, find_after or retain. Waits for nothing. */
 void avfs_store_release(avfs_store *s);
 
@@ -32,6 +34,8 @@ void avfs_store_start_flush(avfs_store *s);
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 /* The same for commit `seq`; SQLITE_MISUSE: there is none yet. */
 int avfs_store_wait_for(avfs_store *s, uint64_t seq, uint32_t timeout_ms);
+/* The same without waiting, and without having anything written: SQLITE_BUSY, not yet. */
+int avfs_store_look_for(avfs_store *s, uint64_t seq, uint32_t unused);
 /* A ticket for all commits so far (tickets.h). */
 int avfs_store_ticket(avfs_store *s, long long *ticket_out);
 /* All commits in the file and the OS lock given back: SQLITE_BUSY while a local

@@ -35,9 +35,37 @@
 
 #include "store/connection.h"
 #include "store/registry.h"
+#include "store/report.h"
+#include "store/store.h"
 #include "store/view.h"
 
 #include <assert.h>
+
+/* Lock: of its own. The callback is called without it. */
+static struct watcher {
+  avfs_lock lock;
+  asyncvfs_passed_callback callback;
+  void *arg;
+} watcher;
+
+void avfs_passed_tell(asyncvfs_passed_callback callback, void *arg) {
+  avfs_lock_enter(&watcher.lock);
+  watcher.callback = callback;
+  watcher.arg = arg;
+  avfs_lock_leave(&watcher.lock);
+}
+
+/* n: 1 or -1. reason: NULL when it is over. */
+static void count_passed(const avfs_main_file *m, int n, const char *reason) {
+  asyncvfs_passed_callback callback;
+  void *arg;
+  avfs_registry_count_passed(n);
+  avfs_lock_enter(&watcher.lock);
+  callback = watcher.callback;
+  arg = watcher.arg;
+  avfs_lock_leave(&watcher.lock);
+  if (callback != NULL) callback(arg, m->conn.path, reason);
+}
 
 static void check_mode(avfs_main_file *m) {
   int passed_level = (int)avfs_counter_get(&m->conn.passed_level);
@@ -60,19 +88,19 @@ static void set_mode(avfs_main_file *m, enum avfs_mode mode, const char *reason)
 }
 
 void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason) {
-  if (mode == AVFS_MODE_PASSED) avfs_registry_count_passed(1);
+  if (mode == AVFS_MODE_PASSED) count_passed(m, 1, reason);
   set_mode(m, mode, reason);
 }
 
 void avfs_main_file_end(avfs_main_file *m) {
-  if (m->mode == AVFS_MODE_PASSED) avfs_registry_count_passed(-1);
+  if (m->mode == AVFS_MODE_PASSED) count_passed(m, -1, NULL);
   m->mode = AVFS_MODE_CLOSED;
 }
 
 void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *reason, int passed_level) {
   sqlite3_file *parent = m->conn.parent->file;
   if (mode == AVFS_MODE_MANAGED && m->journal != NULL) avfs_journal_file_forget(m->journal);
-  if (mode != m->mode) avfs_registry_count_passed(mode == AVFS_MODE_PASSED ? 1 : -1);
+  if (mode != m->mode) count_passed(m, mode == AVFS_MODE_PASSED ? 1 : -1, reason);
   /* A view that one side has mapped would keep the other from cutting the file. */
   if (mode == AVFS_MODE_PASSED) avfs_view_unmap(m->conn.store);
   else if (parent->pMethods->iVersion >= 3) (void)parent->pMethods->xUnfetch(parent, 0, NULL);
@@ -80,9 +108,17 @@ void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *r
   set_mode(m, mode, reason);
 }
 
+int avfs_main_file_may_pass(const avfs_main_file *m, const char *reason) {
+  if (avfs_store_get(m->conn.store, AVFS_REQUIRE_MANAGED) == AVFS_REQUIRE_MANAGED_NO) return SQLITE_OK;
+  avfs_report(SQLITE_CANTOPEN, "asyncvfs: %s is refused, since it would be passed through "
+              "(require_managed=yes): %s", m->conn.path, reason);
+  return SQLITE_CANTOPEN;
+}
+
 int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level) {
   sqlite3_file *parent = m->conn.parent->file;
-  int held = m->conn.locker.level, rc = SQLITE_OK;
+  int held = m->conn.locker.level, rc = avfs_main_file_may_pass(m, reason);
+  if (rc != SQLITE_OK) return rc;
   if (held > AVFS_LOCK_NONE) {
     /* Before ours is given up: what SQLite has cached stays right. */
     rc = parent->pMethods->xLock(parent, held);

@@ -53,6 +53,8 @@ static int passed_lock(sqlite3_file *f, int level) {
       reason = avfs_store_passed_reason(m->conn.store);
     }
     m->reason = reason;
+    rc = avfs_main_file_may_pass(m, m->reason);
+    if (rc != SQLITE_OK) return rc;
   }
   rc = parent_of(f)->pMethods->xLock(parent_of(f), level);
   if (rc == SQLITE_OK && level > passed_level(m)) avfs_counter_set(&m->conn.passed_level, level);

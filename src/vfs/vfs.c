@@ -8,6 +8,7 @@
 #include "seam/heap.h"
 #include "store/names.h"
 #include "store/registry.h"
+#include "store/report.h"
 #include "store/status.h"
 #include "store/store.h"
 #include "store/turns.h"
@@ -55,6 +56,18 @@ static const char *never_managed(const char *name, int flags, int flags_got) {
   return NULL;
 }
 
+/* Gives back what open_main has, in place of a file that would be passed through. */
+static int refuse_to_pass(avfs_main_file *m) {
+  char *message = sqlite3_mprintf("asyncvfs: %s is refused, since it would be passed through "
+                                  "(require_managed=yes): %s", m->conn.path, m->reason);
+  avfs_report(SQLITE_CANTOPEN, "%s", message == NULL ? "out of memory" : message);
+  avfs_parent_file_close(m->conn.parent);
+  avfs_free(m->conn.path);
+  sqlite3_free(m->conn.misspelt);
+  memset(m, 0, sizeof *m);
+  return message == NULL ? SQLITE_NOMEM : avfs_refused_file_open(&m->base, message);
+}
+
 static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int flags,
                      int *flags_out) {
   avfs_settings settings = avfs_settings_default();
@@ -93,6 +106,9 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
       sqlite3_free(m->conn.misspelt);
       return rc;
     }
+  }
+  if (m->conn.store == NULL && settings.value[AVFS_REQUIRE_MANAGED] == AVFS_REQUIRE_MANAGED_YES) {
+    return refuse_to_pass(m);
   }
   avfs_counter_add(&m->vfs->open, 1);
   if (m->conn.store == NULL) {
@@ -325,7 +341,8 @@ int avfs_vfs_register_name(avfs_vfs *v, const avfs_io *io, sqlite3_vfs *parent, 
   }
   /* Connections use it while it is not registered. */
   if (v->base.zName == NULL || (!v->registered && avfs_counter_get(&v->open) == 0)) fill(v, parent);
-  rc = sqlite3_vfs_register(&v->base, make_default);
+  /* The default stays it: SQLite takes it away from one that is registered again. */
+  rc = sqlite3_vfs_register(&v->base, make_default || sqlite3_vfs_find(NULL) == &v->base);
   if (rc == SQLITE_OK) v->registered = 1;
   return rc;
 }

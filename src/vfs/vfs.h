@@ -49,6 +49,8 @@ struct avfs_main_file {
 
 /* ---- mode.c ---------------------------------------------------------------- */
 
+/* Whom to tell when a file comes to be passed through, and when that is over. */
+void avfs_passed_tell(asyncvfs_passed_callback callback, void *arg);
 /* The file is opened with this mode. */
 void avfs_main_file_begin(avfs_main_file *m, enum avfs_mode mode, const char *reason);
 /* It is closed. */
@@ -59,6 +61,9 @@ void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *r
 /* xLock of a database that cannot be managed, although it was: goes on with the parent's file,
  * to `level`. */
 int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level);
+/* SQLITE_CANTOPEN, and the log says why: the database is to be managed or refused, and cannot be
+ * managed for this reason. Else SQLITE_OK. */
+int avfs_main_file_may_pass(const avfs_main_file *m, const char *reason);
 /* Why it has to be passed through from here on, before its first lock; NULL: no reason. */
 const char *avfs_main_file_must_pass(avfs_main_file *m);
 

@@ -246,6 +246,159 @@ static void defaults_refuse_by_name_and_range(void) {
   CHECK_EQ(asyncvfs_default("close", NULL, NULL, 0), SQLITE_MISUSE);
 }
 
+static void overwrite(const char *path, const char *text) {
+  FILE *f = fopen(path, "r+b");
+  if (!CHECK(f != NULL)) return;
+  fputs(text, f);
+  fclose(f);
+}
+
+/* ---- passed through ------------------------------------------------------------------------ */
+
+static struct {
+  int now, calls;          /* connections that are passed through */
+  char path[600], reason[200];
+} passed;
+
+static void ASYNCVFS_CALL on_passed(void *arg, const char *path, const char *reason) {
+  passed.calls++;
+  passed.now += reason == NULL ? -1 : 1;
+  if (arg == &passed) snprintf(passed.path, sizeof passed.path, "%s", path);
+  if (reason != NULL) snprintf(passed.reason, sizeof passed.reason, "%s", reason);
+}
+
+static void who_is_passed_through_is_told_of_until_it_is_closed(void) {
+  const char *path, *reason = "";
+  sqlite3 *db = sql_open_table(&path), *other;
+  char own_path[600];
+  if (db == NULL) return;
+  snprintf(own_path, sizeof own_path, "%s", sqlite3_db_filename(db, "main"));
+  memset(&passed, 0, sizeof passed);
+  asyncvfs_on_passed(on_passed, &passed);
+  CHECK_EQ(asyncvfs_mode(db, "main", &reason), SQLITE_OK);
+  CHECK(reason == NULL);
+  sql_close(db);
+  CHECK_EQ(passed.calls, 0);
+  CHECK_EQ(sql_try_open(sql_uri(path, "psow=0"), sql_vfs(), &db), SQLITE_OK);
+  CHECK_EQ(passed.now, 1);
+  CHECK_STR_EQ(passed.path, own_path);
+  CHECK_STR_EQ(passed.reason, "psow=0");
+  CHECK_EQ(asyncvfs_mode(db, NULL, &reason), SQLITE_OK);
+  CHECK_STR_EQ(reason, "psow=0");
+  other = sql_open(path, sql_vfs());
+  CHECK_EQ(passed.now, 1);
+  sql_close(other);
+  sql_close(db);
+  CHECK_EQ(passed.now, 0);
+  CHECK_EQ(passed.calls, 2);
+  asyncvfs_on_passed(NULL, NULL);
+  db = sql_open(scratch_path("stock.db"), SQL_STOCK_VFS);
+  CHECK_EQ(asyncvfs_mode(db, "main", &reason), SQLITE_NOTFOUND);
+  CHECK_EQ(asyncvfs_mode(NULL, "main", &reason), SQLITE_MISUSE);
+  sql_close(db);
+}
+
+static void the_open_databases_are_gone_through(void) {
+  const char *path;
+  char name[600], small[2];
+  long long cursor = 0;
+  sqlite3 *db = sql_open_table(&path);
+  int n = 0;
+  if (db == NULL) return;
+  sql_mustf(db, "ATTACH '%s' AS b; CREATE TABLE b.u(x)", scratch_path("attached.db"));
+  CHECK_EQ(asyncvfs_next_database(&cursor, small, sizeof small), SQLITE_TOOBIG);
+  while (asyncvfs_next_database(&cursor, name, sizeof name) == SQLITE_OK) {
+    CHECK_STR_EQ(name, sqlite3_db_filename(db, n == 0 ? "main" : "b"));
+    n++;
+  }
+  CHECK_EQ(n, 2);
+  sql_close(db);
+  cursor = 0;
+  CHECK_EQ(asyncvfs_next_database(&cursor, name, sizeof name), SQLITE_NOTFOUND);
+  CHECK_EQ(asyncvfs_next_database(NULL, name, sizeof name), SQLITE_MISUSE);
+}
+
+static void what_has_to_be_managed_is_refused_else(void) {
+  const char *path, *reason = NULL;
+  sqlite3 *db = sql_open_table(&path);
+  if (db == NULL) return;
+  sql_close(db);
+  CHECK_RC(NULL, sql_try_open(sql_uri(path, "require_managed=yes&psow=0"), sql_vfs(), &db), SQLITE_ERROR);
+  CHECK_EQ(sql_try_open(sql_uri(path, "require_managed=yes"), sql_vfs(), &db), SQLITE_OK);
+  sql_must(db, "INSERT INTO t(b) VALUES(1)");
+  CHECK_EQ(asyncvfs_mode(db, "main", &reason), SQLITE_OK);
+  CHECK(reason == NULL);
+  sql_close(db);
+  db = sql_open(path, SQL_STOCK_VFS);   /* encrypted, say */
+  sql_must(db, "DROP TABLE t");
+  sql_close(db);
+  overwrite(path, "This is no SQLite database");
+  CHECK_EQ(sql_try_open(sql_uri(path, "require_managed=yes"), sql_vfs(), &db), SQLITE_OK);
+  CHECK_RC(db, sql_exec(db, "SELECT * FROM t"), SQLITE_CANTOPEN);
+  sql_close(db);
+}
+
+/* ---- closed, durable, default ------------------------------------------------------------- */
+
+static struct {
+  int calls, commits, durable;
+  char path[600];
+} ended;
+
+static void ASYNCVFS_CALL on_closed(void *arg, const char *path, const char *json) {
+  const char *p = strstr(json, "\"commits\":");
+  (void)arg;
+  ended.calls++;
+  snprintf(ended.path, sizeof ended.path, "%s", path);
+  if (p != NULL) sscanf(p, "\"commits\":%d,\"durable_commits\":%d", &ended.commits, &ended.durable);
+}
+
+static void the_last_close_tells_the_status_at_the_end(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path), *other = sql_open(path, sql_vfs());
+  char own_path[600];
+  if (db == NULL) return;
+  snprintf(own_path, sizeof own_path, "%s", sqlite3_db_filename(db, "main"));
+  memset(&ended, 0, sizeof ended);
+  asyncvfs_on_closed(on_closed, NULL);
+  sql_must(db, "INSERT INTO t(b) VALUES(1)");
+  sql_close(db);
+  CHECK_EQ(ended.calls, 0);
+  sql_close(other);
+  CHECK_EQ(ended.calls, 1);
+  CHECK_STR_EQ(ended.path, own_path);
+  CHECK_EQ(ended.commits, 2);
+  CHECK_EQ(ended.durable, 2);
+  asyncvfs_on_closed(NULL, NULL);
+}
+
+static void whether_a_ticket_is_durable_can_be_asked_without_a_write(void) {
+  const char *path;
+  long long ticket = 0;
+  sqlite3 *db = sql_open_table(&path);
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_max_lag_ms=60000; PRAGMA asyncvfs_flush; INSERT INTO t(b) VALUES(1)");
+  CHECK_EQ(asyncvfs_ticket(db, "main", &ticket), SQLITE_OK);
+  CHECK_EQ(asyncvfs_is_durable(ticket), SQLITE_BUSY);
+  CHECK_EQ(sql_status(db, "batches"), 1);
+  CHECK_EQ(asyncvfs_is_durable(-1), SQLITE_MISUSE);
+  CHECK_EQ(asyncvfs_is_durable(ticket + 1), SQLITE_MISUSE);
+  sql_must(db, "PRAGMA asyncvfs_flush");
+  CHECK_EQ(asyncvfs_is_durable(ticket), SQLITE_OK);
+  sql_close(db);
+  CHECK_EQ(asyncvfs_is_durable(ticket), SQLITE_OK);
+}
+
+static void registering_again_leaves_the_default(void) {
+  sqlite3_vfs *before = sqlite3_vfs_find(NULL);
+  sql_vfs();
+  CHECK_EQ(asyncvfs_register(NULL, ASYNCVFS_MAKE_DEFAULT, NULL, 0), SQLITE_OK);
+  CHECK_STR_EQ(sqlite3_vfs_find(NULL)->zName, "asyncvfs");
+  CHECK_EQ(asyncvfs_register(NULL, 0, NULL, 0), SQLITE_OK);
+  CHECK_STR_EQ(sqlite3_vfs_find(NULL)->zName, "asyncvfs");
+  sqlite3_vfs_register(before, 1);
+}
+
 /* ---- lag --------------------------------------------------------------------------------- */
 
 /* Each batch is in one class, and the longest lag in the last one that has any. */
@@ -288,5 +441,11 @@ void suite_callbacks(void) {
   ADD_TEST(suite, defaults_are_what_the_next_database_begins_with);
   ADD_TEST(suite, refused_uri_sets_nothing_for_the_process);
   ADD_TEST(suite, defaults_refuse_by_name_and_range);
+  ADD_TEST(suite, who_is_passed_through_is_told_of_until_it_is_closed);
+  ADD_TEST(suite, the_open_databases_are_gone_through);
+  ADD_TEST(suite, what_has_to_be_managed_is_refused_else);
+  ADD_TEST(suite, the_last_close_tells_the_status_at_the_end);
+  ADD_TEST(suite, whether_a_ticket_is_durable_can_be_asked_without_a_write);
+  ADD_TEST(suite, registering_again_leaves_the_default);
   ADD_TEST(suite, status_has_the_lag_of_each_batch);
 }
