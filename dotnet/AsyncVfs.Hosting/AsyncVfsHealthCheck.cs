@@ -15,9 +15,14 @@ internal sealed class AsyncVfsHealthCheck : IHealthCheck
         var complaints = new List<(HealthStatus Status, string Text)>();
         foreach (string path in AsyncVfsLibrary.GetOpenDatabases())
         {
-            if (AsyncVfsLibrary.GetStatus(path) is not { } status) continue;
+            if (AsyncVfsLibrary.GetStatus(path) is not { IsPassedThrough: false } status) continue;
             data[path] = $"{status.Commits - status.DurableCommits} commits, {status.QueueBytes} bytes in the queue";
             if (Complaint(path, status, context.Registration.FailureStatus) is { } complaint) complaints.Add(complaint);
+        }
+        foreach (AsyncVfsPassedThroughEventArgs passed in AsyncVfsLibrary.GetPassedThroughDatabases())
+        {
+            data[passed.Path] = $"passed through: {passed.Reason}";
+            complaints.Add((HealthStatus.Degraded, $"{passed.Path} is passed through to SQLite's own VFS: {passed.Reason}"));
         }
         return Task.FromResult(complaints.Count == 0
             ? HealthCheckResult.Healthy(null, data)

@@ -1,8 +1,10 @@
+using System.Data.Common;
+
 namespace AsyncVfs;
 
 /// <summary>Something went wrong that is asyncvfs' to tell; the message says what to do.</summary>
 /// <remarks>What SQLite itself reports of a statement comes from the provider, as its own exception.</remarks>
-public sealed class AsyncVfsException : Exception
+public sealed class AsyncVfsException : DbException
 {
     /// <summary>Makes one without a result code.</summary>
     public AsyncVfsException()

@@ -1,34 +1,43 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace AsyncVfs;
 
 /// <summary>The VFS "asyncvfs" in this process: commits return at memory speed and are written behind.</summary>
 /// <remarks>
-/// <para>Call <see cref="Register"/> once, then open databases with <c>Data Source=app.db;Vfs=asyncvfs</c>
-/// (Microsoft.Data.Sqlite 10 and later), or with what <see cref="AsyncVfsOptions.ToConnectionString"/> says.</para>
+/// <para>Call <see cref="Register"/> once, then open databases with what
+/// <see cref="AsyncVfsOptions.ToConnectionString"/> says, or with <c>Data Source=app.db;Vfs=asyncvfs</c>
+/// (Microsoft.Data.Sqlite 10 and later; on Windows alone).</para>
 /// <para>All members may be used from any thread; those that take a connection, where that connection may be used.
-/// When the process ends by returning from Main or by Environment.Exit, what is committed is written first.</para>
+/// When the process ends by returning from Main, by Environment.Exit or by an exception that nobody handles, what is
+/// committed is written first.</para>
 /// </remarks>
 public static unsafe class AsyncVfsLibrary
 {
     /// <summary>The name of the VFS, for connection strings.</summary>
     public const string VfsName = "asyncvfs";
 
-    private static readonly object registering = new();
-    private static volatile bool registered;
+    /// <summary>The name of the meter, for listeners.</summary>
+    public const string MeterName = "AsyncVfs";
 
-    /// <summary>Whether asyncvfs exists for this system: Windows, in a 64-bit x86 process.</summary>
+    private static readonly object registering = new();
+    private static readonly Native.ErrorCallback onError = OnError;
+    private static readonly TimeSpan hour = TimeSpan.FromHours(1);
+
+    private static volatile bool registered;
+    private static nint served;   // the module; under registering
+    private static volatile int exitMs = 5000;
+
+    /// <summary>Whether asyncvfs exists for this system: Windows, in a process for x64.</summary>
     public static bool IsSupported { get; } =
-        OperatingSystem.IsWindows() && RuntimeInformation.ProcessArchitecture == Architecture.X64;
+        RuntimeInformation.IsOSPlatform(OSPlatform.Windows) && RuntimeInformation.ProcessArchitecture == Architecture.X64;
 
     /// <summary>Whether <see cref="Register"/> has succeeded.</summary>
     public static bool IsRegistered => registered;
 
     /// <summary>The version of the native library.</summary>
-    public static string Version => Native.Text(Native.Version());
+    public static string Version => Native.Version();
 
     /// <summary>A batch could not be written. The commits in it are still there, readable, and are tried again
     /// unless <see cref="AsyncVfsErrorEventArgs.RetryAfter"/> is null.</summary>
@@ -37,15 +46,20 @@ public static unsafe class AsyncVfsLibrary
     /// An exception of a handler is written to <see cref="Trace"/> and goes no further.</remarks>
     public static event EventHandler<AsyncVfsErrorEventArgs>? Error;
 
+    /// <summary>A database that was opened through asyncvfs is passed through to SQLite's own VFS, so that its commits
+    /// wait for the disk as ever. Raised once for a database and a reason, on a thread of the pool;
+    /// <see cref="Trace"/> has it too.</summary>
+    public static event EventHandler<AsyncVfsPassedThroughEventArgs>? PassedThrough;
+
     /// <summary>Registers the VFS with the SQLite that the provider uses; again is fine.</summary>
-    /// <param name="makeDefault">Databases opened without the name of a VFS use it as well.</param>
-    /// <param name="sqliteModule">The module of SQLite, from <see cref="NativeLibrary"/>; 0: e_sqlite3, sqlite3 or
-    /// winsqlite3, whichever is loaded or can be.</param>
+    /// <param name="makeDefault">Databases opened without the name of a VFS use it as well, from now on.</param>
+    /// <param name="sqliteModule">The module of SQLite, from <c>NativeLibrary</c>; 0: the one that SQLitePCLRaw uses, as
+    /// Microsoft.Data.Sqlite and EF Core do; without it e_sqlite3, sqlite3 or winsqlite3.</param>
     /// <returns>False on Linux and macOS, where asyncvfs does not exist.</returns>
     /// <exception cref="AsyncVfsException">It could not be registered; the message says why and what to do.</exception>
     public static bool Register(bool makeDefault = false, nint sqliteModule = 0)
     {
-        if (!OperatingSystem.IsWindows()) return false;
+        if (!RuntimeInformation.IsOSPlatform(OSPlatform.Windows)) return false;
         if (!IsSupported)
         {
             throw new AsyncVfsException(
@@ -63,13 +77,15 @@ public static unsafe class AsyncVfsLibrary
             if (!registered)
             {
                 // Each once for the process.
-                Check(Native.OnError(&OnError, 0), "asyncvfs cannot report errors");
-                OpenDatabases.Start(module);
-                AppDomain.CurrentDomain.ProcessExit += static (_, _) => Native.Flush(null, ProcessExitMs);
+                served = module;
+                SqliteModule.Use(module);
+                Check(Native.OnError(onError), "asyncvfs cannot report errors");
+                OpenDatabases.Start();
+                AsyncVfsMetrics.Start();
+                WatchTheEnd();
                 registered = true;
             }
         }
-        AsyncVfsMetrics.Start();
         return true;
     }
 
@@ -77,7 +93,7 @@ public static unsafe class AsyncVfsLibrary
     /// <exception cref="AsyncVfsException">Not registered.</exception>
     public static void SetDefaults(AsyncVfsOptions options)
     {
-        ArgumentNullException.ThrowIfNull(options);
+        if (options is null) throw new ArgumentNullException(nameof(options));
         if (!IsSupported && options.FallBack) return;
         RequireRegistered();
         foreach ((string name, string value) in options.Settings()) SetDefault(name, value);
@@ -85,15 +101,28 @@ public static unsafe class AsyncVfsLibrary
 
     /// <summary>Limits that belong to the process, at once.</summary>
     /// <param name="maxQueueBytes">Bytes in memory for all databases together: 1 MiB to 64 GiB, default 256 MiB.</param>
-    /// <param name="exitTimeout">How long the end of the process may take to write what is left, where the runtime
-    /// did not come to it: 0 to 1 h, default 5 s.</param>
-    /// <exception cref="AsyncVfsException">Out of range, or not registered.</exception>
+    /// <param name="exitTimeout">How long the end of the process may take to write what is left, while a disk refuses
+    /// or is slow: 0 to 1 h, default 5 s.</param>
+    /// <exception cref="ArgumentOutOfRangeException">Out of range.</exception>
+    /// <exception cref="AsyncVfsException">Not registered.</exception>
     public static void SetProcessLimits(long? maxQueueBytes = null, TimeSpan? exitTimeout = null)
     {
+        if (maxQueueBytes is < 1L << 20 or > 64L << 30)
+        {
+            throw new ArgumentOutOfRangeException(nameof(maxQueueBytes), maxQueueBytes, "Must be 1048576 (1 MiB) to 68719476736 (64 GiB).");
+        }
+        if (exitTimeout < TimeSpan.Zero || exitTimeout > hour)
+        {
+            throw new ArgumentOutOfRangeException(nameof(exitTimeout), exitTimeout, "Must be 0 to 1 hour.");
+        }
         if (!IsSupported) return;
         RequireRegistered();
         if (maxQueueBytes is { } bytes) SetDefault("max_process_bytes", bytes.ToString(CultureInfo.InvariantCulture));
-        if (exitTimeout is { } time) SetDefault("exit_timeout_ms", AsyncVfsOptions.Ms(time));
+        if (exitTimeout is { } time)
+        {
+            SetDefault("exit_timeout_ms", AsyncVfsOptions.Ms(time));
+            exitMs = (int)time.TotalMilliseconds;
+        }
     }
 
     /// <summary>A ticket for all that has been committed to a connection's database so far.</summary>
@@ -102,33 +131,66 @@ public static unsafe class AsyncVfsLibrary
     /// <exception cref="AsyncVfsException">The database is not open through asyncvfs.</exception>
     public static DurabilityTicket GetDurabilityTicket(SafeHandle connection, string database = "main")
     {
-        ArgumentNullException.ThrowIfNull(connection);
+        if (connection is null) throw new ArgumentNullException(nameof(connection));
         if (!IsSupported) return DurabilityTicket.Durable;
         RequireRegistered();
-        return DurabilityTicket.Take(connection, database);
+        bool held = false;
+        try
+        {
+            connection.DangerousAddRef(ref held);
+            return DurabilityTicket.Take(connection.DangerousGetHandle(), database);
+        }
+        finally
+        {
+            if (held) connection.DangerousRelease();
+        }
+    }
+
+    /// <summary>Completes when what several tickets stand for is durable, and has it written at once.</summary>
+    /// <exception cref="AsyncVfsException">As for <see cref="DurabilityTicket.WhenDurable"/>.</exception>
+    public static Task WhenDurable(IReadOnlyList<DurabilityTicket> tickets, CancellationToken cancellationToken = default)
+    {
+        if (tickets is null) throw new ArgumentNullException(nameof(tickets));
+        return DurabilityWait.For(tickets, cancellationToken);
     }
 
     /// <summary>Returns when all that has been committed so far to all open databases is on the disk.</summary>
-    /// <param name="timeout">For each database; null: until it is done, or the disk has refused several times in a row.</param>
+    /// <param name="timeout">For all of them together; null: until it is done, or the disk has refused several times in
+    /// a row.</param>
     /// <exception cref="AsyncVfsException">The disk refuses, or the time is up. The commits stay, readable, and are
     /// tried again.</exception>
     public static void FlushAll(TimeSpan? timeout = null)
     {
+        int ms = Native.Milliseconds(timeout);
         if (!registered) return;
-        Check(Native.Flush(null, Native.Milliseconds(timeout ?? Timeout.InfiniteTimeSpan)), "Not all databases could be flushed");
+        int rc = Native.Flush(ms);
+        foreach ((string path, _) in OpenDatabases.PassedThrough()) PassedFile.Flush(path);
+        Check(rc, "Not all databases could be flushed");
     }
 
-    /// <summary>As <see cref="FlushAll"/>; it occupies a thread of the pool meanwhile.</summary>
+    /// <summary>As <see cref="FlushAll"/>, on a thread of its own.</summary>
     public static Task FlushAllAsync(CancellationToken cancellationToken = default) =>
-        Task.Run(() => FlushAll(), cancellationToken).WaitAsync(cancellationToken);
+        Background.Run(static () => FlushAll(), cancellationToken);
 
-    /// <summary>The databases of this process that are open through asyncvfs, by their full paths.</summary>
-    public static IReadOnlyList<string> GetOpenDatabases() => OpenDatabases.List();
+    /// <summary>As <see cref="FlushAll"/>, on a thread of its own.</summary>
+    internal static Task FlushAllAsync(TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        _ = Native.Milliseconds(timeout);
+        return Background.Run(() => FlushAll(timeout), cancellationToken);
+    }
 
-    /// <summary>The status of a database that is open through asyncvfs; null: it is not.</summary>
+    /// <summary>The databases of this process that are open through asyncvfs, attached ones too, by their full paths.</summary>
+    public static IReadOnlyList<string> GetOpenDatabases() => registered ? OpenDatabases.List() : [];
+
+    /// <summary>Those of them that are passed through to SQLite's own VFS, and why.</summary>
+    public static IReadOnlyList<AsyncVfsPassedThroughEventArgs> GetPassedThroughDatabases() =>
+        [.. OpenDatabases.PassedThrough().Select(static d => new AsyncVfsPassedThroughEventArgs(d.Path, d.Reason))];
+
+    /// <summary>The status of a database that is open through asyncvfs; null: it is not, or it can never be managed.</summary>
+    /// <param name="path">Its path, however it is written.</param>
     public static AsyncVfsStatus? GetStatus(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (string.IsNullOrEmpty(path)) throw new ArgumentException("The path of a database is expected.", nameof(path));
         return registered ? AsyncVfsStatus.Of(Path.GetFullPath(path)) : null;
     }
 
@@ -145,23 +207,29 @@ public static unsafe class AsyncVfsLibrary
         if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, $"{what}: {ResultCode.Describe(rc)}.");
     }
 
-    private const int MessageBytes = 512;
-    private const int ProcessExitMs = 30_000;   // as the last close of a database
+    internal static void Tell(AsyncVfsPassedThroughEventArgs passed)
+    {
+        Trace.TraceWarning($"asyncvfs: {passed.Path} is passed through to SQLite's own VFS: {passed.Reason}");
+        Raise(PassedThrough, passed, nameof(PassedThrough));
+    }
 
     private static void SetDefault(string name, string value)
     {
-        byte* message = stackalloc byte[MessageBytes];
-        int rc = Native.Default(name, value, message, MessageBytes);
-        if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, Native.Text(message));
+        int rc = Native.Default(name, value, out string message);
+        if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, message);
     }
 
     private static void RegisterNative(nint module, uint flags)
     {
-        byte* message = stackalloc byte[MessageBytes];
         try
         {
-            int rc = Native.Register(module, flags, message, MessageBytes);
-            if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, Native.Text(message));
+            if (!Library.TryLoad(Native.Library, out _)) throw new DllNotFoundException(Native.Library + ".dll");
+            int rc = Native.Register(module, flags, out string message);
+            if (rc == ResultCode.Misuse)
+            {
+                message = $"asyncvfs serves {(served != 0 ? SqliteModule.PathOf(served) : "another SQLite")} in this process, and cannot serve {SqliteModule.PathOf(module)} as well: have all providers use one SQLite.";
+            }
+            if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, message);
         }
         catch (DllNotFoundException e)
         {
@@ -178,30 +246,50 @@ public static unsafe class AsyncVfsLibrary
         }
     }
 
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    // Before the handlers of ProcessExit: the provider's closes its pools there, a database at a time, and each close
+    // would wait for a disk that refuses.
+    private static void WatchTheEnd()
+    {
+#if NET
+        System.Runtime.Loader.AssemblyLoadContext.Default.Unloading += static _ => Native.End(exitMs);
+#else
+        AppDomain.CurrentDomain.ProcessExit += static (_, _) => Native.End(exitMs);
+        AppDomain.CurrentDomain.DomainUnload += static (_, _) => Native.End(exitMs);
+#endif
+        AppDomain.CurrentDomain.UnhandledException += static (_, e) =>
+        {
+            if (e.IsTerminating) Native.End(exitMs);
+        };
+    }
+
+    // Nothing may leave this method: below it is C.
     private static void OnError(nint arg, Native.Error* native)
     {
-        // Nothing may leave this method: below it is C.
         try
         {
             var error = new AsyncVfsErrorEventArgs(*native);
             AsyncVfsMetrics.Count(error);
-            DurabilityTicket.Refused(error);
-            foreach (Delegate handler in Error?.GetInvocationList() ?? [])
-            {
-                try
-                {
-                    ((EventHandler<AsyncVfsErrorEventArgs>)handler)(null, error);
-                }
-                catch (Exception e)
-                {
-                    Trace.TraceError($"asyncvfs: a handler of AsyncVfsLibrary.Error failed: {e}");
-                }
-            }
+            DurabilityWait.Refused(error);
+            Raise(Error, error, nameof(Error));
         }
         catch (Exception e)
         {
             Trace.TraceError($"asyncvfs: an error could not be reported: {e}");
+        }
+    }
+
+    private static void Raise<T>(EventHandler<T>? handlers, T args, string name)
+    {
+        foreach (Delegate handler in handlers?.GetInvocationList() ?? [])
+        {
+            try
+            {
+                ((EventHandler<T>)handler)(null, args);
+            }
+            catch (Exception e)
+            {
+                Trace.TraceError($"asyncvfs: a handler of AsyncVfsLibrary.{name} failed: {e}");
+            }
         }
     }
 }

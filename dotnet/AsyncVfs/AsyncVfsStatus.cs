@@ -7,7 +7,8 @@ public sealed class AsyncVfsStatus
 {
     private AsyncVfsStatus(JsonElement o)
     {
-        IsPassedThrough = Text(o, "mode") != "managed";
+        Id = Number(o, "id");
+        IsPassedThrough = Text(o, "mode") is not ("managed" or "ours");   // the latter until 0.1
         PassedThroughReason = IsPassedThrough ? Text(o, "reason") : null;
         Commits = Number(o, "commits");
         DurableCommits = Number(o, "durable_commits");
@@ -33,6 +34,9 @@ public sealed class AsyncVfsStatus
         }
         if (o.TryGetProperty("last_error", out JsonElement e) && Number(e, "code") != ResultCode.Ok) LastError = new AsyncVfsLastError(e);
     }
+
+    /// <summary>Which opening of a database in this process it is of; 0: of none that can be managed.</summary>
+    internal long Id { get; }
 
     /// <summary>Whether SQLite's own VFS serves the database, synchronously: it is in WAL mode, say.</summary>
     public bool IsPassedThrough { get; }
@@ -109,24 +113,16 @@ public sealed class AsyncVfsStatus
         return new AsyncVfsStatus(document.RootElement);
     }
 
-    internal static unsafe bool IsOpen(string path)
-    {
-        byte nothing;
-        return Native.Status(path, &nothing, 1) == ResultCode.TooBig;
-    }
-
-    internal static unsafe AsyncVfsStatus? Of(string path)
+    internal static AsyncVfsStatus? Of(string path)
     {
         for (int bytes = 2048; ; bytes *= 2)
         {
             byte[] json = new byte[bytes];
-            int rc;
-            fixed (byte* p = json) rc = Native.Status(path, p, bytes);
+            int rc = Native.Status(path, json);
             if (rc == ResultCode.TooBig) continue;
             if (rc == ResultCode.NotFound) return null;
             AsyncVfsLibrary.Check(rc, $"No status of {path}");
-            using JsonDocument document = JsonDocument.Parse(json.AsMemory(0, Array.IndexOf(json, (byte)0)));
-            return new AsyncVfsStatus(document.RootElement);
+            return Parse(Native.Text(json));
         }
     }
 

@@ -1,68 +1,93 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 
 namespace AsyncVfs;
 
 /// <summary>The SQLite library that the provider uses, and the few of its functions needed here.</summary>
-internal static unsafe partial class SqliteModule
+internal static unsafe class SqliteModule
 {
-    // Microsoft.Data.Sqlite, EF Core and System.Data.SQLite 2 bring e_sqlite3.dll, whatever
-    // package it comes from; the others are providers that an application may have chosen.
+    // Where there is no SQLitePCLRaw to ask: System.Data.SQLite 2 brings e_sqlite3.dll.
     private static readonly string[] names = ["e_sqlite3", "sqlite3", "winsqlite3"];
 
     private static delegate* unmanaged[Cdecl]<nint, byte*, byte*> filename;
+    private static delegate* unmanaged[Cdecl]<nint, byte*, int> isReadOnly;
+    private static delegate* unmanaged[Cdecl]<nint, nint, nint> nextStatement;
+    private static delegate* unmanaged[Cdecl]<nint, int> isBusy;
 
-    /// <summary>The module that is loaded already, else the one that the provider would load; 0: none.</summary>
+    /// <summary>The module of the provider's SQLite, which is loaded if it is not yet; 0: none.</summary>
+    /// <exception cref="AsyncVfsException">Several could be meant.</exception>
     internal static nint Find()
     {
-        foreach (string name in names)
+        if (NameOfProvider() is { } ofProvider)
         {
-            nint module = GetModuleHandle(name + ".dll");
-            if (module != 0) return module;
+            nint module = Loaded(ofProvider);
+            return module != 0 || Library.TryLoad(ofProvider, out module) ? module : 0;
         }
+        nint[] loaded = [.. names.Select(Loaded).Where(static m => m != 0)];
+        if (loaded.Length > 1)
+        {
+            throw new AsyncVfsException(ResultCode.Misuse,
+                $"Several SQLite libraries are loaded ({string.Join(", ", loaded.Select(PathOf))}), and no SQLitePCLRaw tells which one the provider uses: hand its module over, as sqliteModule.");
+        }
+        if (loaded.Length == 1) return loaded[0];
         foreach (string name in names)
         {
-            if (NativeLibrary.TryLoad(name, typeof(SqliteModule).Assembly, null, out nint module)) return module;
+            if (Library.TryLoad(name, out nint module)) return module;
         }
         return 0;
     }
 
-    /// <summary>Has SQLite call <paramref name="opened"/> for each connection that is opened from now on.</summary>
-    internal static void Watch(nint module, delegate* unmanaged[Cdecl]<nint, byte**, nint, int> opened)
+    /// <summary>This is the SQLite that is served from now on.</summary>
+    internal static void Use(nint module)
     {
-        filename = (delegate* unmanaged[Cdecl]<nint, byte*, byte*>)NativeLibrary.GetExport(module, "sqlite3_db_filename");
-        var add = (delegate* unmanaged[Cdecl]<void*, int>)NativeLibrary.GetExport(module, "sqlite3_auto_extension");
-        int rc = add(opened);
-        if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, "sqlite3_auto_extension failed");
+        filename = (delegate* unmanaged[Cdecl]<nint, byte*, byte*>)Library.Export(module, "sqlite3_db_filename");
+        isReadOnly = (delegate* unmanaged[Cdecl]<nint, byte*, int>)Library.Export(module, "sqlite3_db_readonly");
+        nextStatement = (delegate* unmanaged[Cdecl]<nint, nint, nint>)Library.Export(module, "sqlite3_next_stmt");
+        isBusy = (delegate* unmanaged[Cdecl]<nint, int>)Library.Export(module, "sqlite3_stmt_busy");
     }
 
     /// <summary>The path of a connection's database as SQLite knows it; "" for one without a file.</summary>
     internal static string PathOf(nint db, string schema)
     {
-        byte* name = (byte*)Marshal.StringToCoTaskMemUTF8(schema);
-        try
-        {
-            return Native.Text(filename(db, name));
-        }
-        finally
-        {
-            Marshal.FreeCoTaskMem((nint)name);
-        }
+        fixed (byte* name = Native.Utf8(schema)) return Native.Text(filename(db, name));
     }
 
-    internal static string PathOf(SafeHandle connection, string schema)
+    /// <summary>Whether the connection has a database of this name.</summary>
+    internal static bool Exists(nint db, string schema)
     {
-        bool held = false;
-        try
-        {
-            connection.DangerousAddRef(ref held);
-            return PathOf(connection.DangerousGetHandle(), schema);
-        }
-        finally
-        {
-            if (held) connection.DangerousRelease();
-        }
+        fixed (byte* name = Native.Utf8(schema)) return isReadOnly(db, name) >= 0;
     }
 
-    [LibraryImport("kernel32", EntryPoint = "GetModuleHandleW", StringMarshalling = StringMarshalling.Utf16)]
-    private static partial nint GetModuleHandle(string name);
+    /// <summary>Whether a statement of the connection has more rows to give.</summary>
+    internal static bool HasReader(nint db)
+    {
+        for (nint s = nextStatement(db, 0); s != 0; s = nextStatement(db, s))
+        {
+            if (isBusy(s) != 0) return true;
+        }
+        return false;
+    }
+
+    /// <summary>The file of a module, for messages.</summary>
+    internal static string PathOf(nint module) => Library.PathOf(module);
+
+    private static nint Loaded(string name) => Library.Handle(name);
+
+    // By its name: this package depends on no provider. The bundle is initialised first, as Microsoft.Data.Sqlite does
+    // it when it is first used.
+    private static string? NameOfProvider()
+    {
+        MethodInfo? ask = Type.GetType("SQLitePCL.raw, SQLitePCLRaw.core", throwOnError: false)?.GetMethod("GetNativeLibraryName", Type.EmptyTypes);
+        MethodInfo? init = Type.GetType("SQLitePCL.Batteries_V2, SQLitePCLRaw.batteries_v2", throwOnError: false)?.GetMethod("Init", Type.EmptyTypes);
+        if (ask is null) return null;
+        try
+        {
+            init?.Invoke(null, null);
+            return (string?)ask.Invoke(null, null);
+        }
+        catch (TargetInvocationException)
+        {
+            return null;   // no bundle, and no provider is set
+        }
+    }
 }

@@ -25,9 +25,13 @@ diff -u "$here/package_files.txt" <(
   done | LC_ALL=C sort) ||
   { echo "the packages have other files than tests/dotnet/package_files.txt says"; exit 1; }
 
+gcc -O2 -shared -fPIC -o "$work/flush_log.so" "$here/flush_log.c"
+export FLUSH_LOG=$work/flush.log   # which files were flushed
+rm -f "$FLUSH_LOG"
+
 # under_wine PROVIDER ARGUMENTS...: the tests that the arguments choose.
 under_wine() {
-  WINEDLLOVERRIDES=$wine_for_dotnet timeout 300 "$WINE" "$work/tests/provider$1/AsyncVfs.Tests.exe" \
+  LD_PRELOAD=$work/flush_log.so WINEDLLOVERRIDES=$wine_for_dotnet timeout 300 "$WINE" "$work/tests/provider$1/AsyncVfs.Tests.exe" \
     -noColor -failSkips "${@:2}" </dev/null
 }
 for provider in 10 11; do

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace AsyncVfs.Tests;
 
@@ -30,6 +31,24 @@ internal static class Child
                     using SqliteConnection db = Database.Connect("Data Source=" + path);
                     if (db.GetAsyncVfsStatus()!.IsPassedThrough) throw new InvalidOperationException("passed through");
                 });
+            case "register_default_and_again":
+                return Say(() =>
+                {
+                    AsyncVfsLibrary.Register(makeDefault: true);
+                    AsyncVfsLibrary.Register();
+                    new ServiceCollection().AddAsyncVfs();
+                    using SqliteConnection db = Database.Connect("Data Source=" + path);
+                    if (db.GetAsyncVfsStatus()!.IsPassedThrough) throw new InvalidOperationException("passed through");
+                });
+            case "another_sqlite":
+                return Say(() => LoadAnotherSqlite(path));
+            case "wait_at_a_full_disk":
+                AsyncVfsLibrary.Register();
+                AsyncVfsLibrary.SetProcessLimits(exitTimeout: TimeSpan.FromMilliseconds(500));
+                SqliteConnection full = Database.Connect(new AsyncVfsOptions { CloseTimeout = TimeSpan.FromHours(1) }.ToConnectionString(path));
+                Database.Execute(full, "CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(3000000))");
+                full.Dispose();   // back in its pool
+                return 0;
             case "system_data_sqlite":
                 return Say(() => UseSystemDataSqlite(path));
             case "return":
@@ -78,16 +97,41 @@ internal static class Child
         return db;
     }
 
+    /// <summary>One that is called sqlite3.dll, by somebody else in the process.</summary>
+    private static void LoadAnotherSqlite(string path)
+    {
+        string copy = Path.Combine(Path.GetDirectoryName(path)!, "sqlite3.dll");
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "e_sqlite3.dll"), copy);
+        nint another = System.Runtime.InteropServices.NativeLibrary.Load(copy);
+        AsyncVfsLibrary.Register();
+        using (SqliteConnection db = Database.Connect(new AsyncVfsOptions().ToConnectionString(path))) Database.Execute(db, "CREATE TABLE t(x)");
+        try
+        {
+            AsyncVfsLibrary.Register(sqliteModule: another);
+            throw new InvalidOperationException("it was not refused");
+        }
+        catch (AsyncVfsException e) when (e.Message.Contains("e_sqlite3.dll in this process", StringComparison.Ordinal) && e.Message.Contains(copy, StringComparison.OrdinalIgnoreCase))
+        {
+            // It says which.
+        }
+    }
+
     private static void UseSystemDataSqlite(string path)
     {
         AsyncVfsLibrary.Register();
-        using (var db = new System.Data.SQLite.SQLiteConnection($"Data Source={path};VfsName={AsyncVfsLibrary.VfsName}"))
+        using (var db = new System.Data.SQLite.SQLiteConnection(new AsyncVfsOptions { MaxLag = TimeSpan.FromMilliseconds(77) }.ToSystemDataSqliteConnectionString(path)))
         {
             db.Open();
             using System.Data.SQLite.SQLiteCommand command = db.CreateCommand();
             command.CommandText = "CREATE TABLE t(x); INSERT INTO t VALUES(1); SELECT asyncvfs_flush()";
             if (command.ExecuteScalar() is not 1L) throw new InvalidOperationException("not flushed");
             if (AsyncVfsLibrary.GetStatus(path)?.DurableCommits != 2) throw new InvalidOperationException("not durable");
+            if (AsyncVfsLibrary.GetStatus(path)!.MaxLag.TotalMilliseconds != 77) throw new InvalidOperationException("without its settings");
+        }
+        using (var db = new System.Data.SQLite.SQLiteConnection($"Data Source={path};VfsName={AsyncVfsLibrary.VfsName}"))
+        {
+            db.Open();
+            if (AsyncVfsLibrary.GetStatus(path) is null) throw new InvalidOperationException("not through asyncvfs");
         }
         System.Data.SQLite.SQLiteConnection.ClearAllPools();
     }

@@ -30,6 +30,18 @@ public sealed class Database : IDisposable
 
     public string File(string name) => System.IO.Path.Combine(folder, name);
 
+    /// <summary>Opened so that asyncvfs passes it through, in whatever journal mode.</summary>
+    public SqliteConnection OpenPassed(string more = "") => Connect($"Data Source=\"{options.ToDataSource(Path)}&psow=0\"{more}");
+
+    /// <summary>Attaches another one, as "other".</summary>
+    public static void Attach(SqliteConnection db, Database other)
+    {
+        using SqliteCommand attach = db.CreateCommand();
+        attach.CommandText = "ATTACH $uri AS other";
+        attach.Parameters.AddWithValue("$uri", other.options.ToDataSource(other.Path));
+        attach.ExecuteNonQuery();
+    }
+
     public static SqliteConnection Connect(string connectionString)
     {
         var db = new SqliteConnection(connectionString);

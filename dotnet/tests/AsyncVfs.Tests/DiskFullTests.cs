@@ -78,6 +78,14 @@ public class DiskFullTests
         }
     }
 
+    [Fact]
+    public void The_end_of_a_process_waits_for_no_close_of_a_disk_that_refuses()
+    {
+        using var t = new Database(options);
+        // Its close would wait for an hour.
+        Assert.Equal(0, Child.Finish("wait_at_a_full_disk", t.Path).ExitCode);
+    }
+
     private static void Fill(SqliteConnection db) => Database.Execute(db, "CREATE TABLE t(x); INSERT INTO t VALUES(zeroblob(3000000))");
 
     private static void AssertDiskError(int code) => Assert.Contains(code & 0xff, new[] { 10, 13 });   // IOERR_x, FULL

@@ -181,6 +181,116 @@ public class DurabilityTests
     }
 
     [Fact]
+    public async Task Draining_in_its_own_transaction_is_refused_at_once()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
+        db.DefaultTimeout = 0;   // for ever
+        using (SqliteTransaction transaction = db.BeginTransaction())
+        {
+            Assert.Contains("is in a transaction", (await Assert.ThrowsAsync<InvalidOperationException>(() => db.DrainAsync(TestContext.Current.CancellationToken))).Message);
+        }
+        using SqliteCommand command = db.CreateCommand();
+        command.CommandText = "SELECT x FROM t";
+        using SqliteDataReader reader = command.ExecuteReader();
+        Assert.Contains("has a reader open", (await Assert.ThrowsAsync<InvalidOperationException>(() => db.DrainAsync(TestContext.Current.CancellationToken))).Message);
+    }
+
+    [Fact]
+    public async Task Draining_awaits_the_end_of_another_transaction_and_can_be_cancelled()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open(), other = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x); INSERT INTO t VALUES(1)");
+        db.DefaultTimeout = 0;
+        using SqliteTransaction transaction = other.BeginTransaction(deferred: true);
+        Assert.Equal(1, Database.Scalar<int>(other, "SELECT count(*) FROM t"));
+        using var cancel = new CancellationTokenSource();
+        Task drain = db.DrainAsync(cancel.Token);
+        Assert.False(drain.IsCompleted);   // and this thread is free
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => drain);
+        drain = db.DrainAsync(TestContext.Current.CancellationToken);
+        Assert.False(drain.IsCompleted);
+        transaction.Commit();
+        await drain;
+        Assert.False(File.Exists(t.Path + "-journal"));
+    }
+
+    [Fact]
+    public void Tasks_that_block_for_a_flush_need_no_other_thread_of_the_pool()
+    {
+        using var t = new Database(Database.Lazy);
+        using (SqliteConnection db = t.Open()) Database.Execute(db, "CREATE TABLE t(x)");
+        ThreadPool.GetMaxThreads(out int workers, out int ports);
+        ThreadPool.GetMinThreads(out int least, out _);
+        Assert.True(ThreadPool.SetMaxThreads(Math.Max(least, Environment.ProcessorCount), ports));
+        try
+        {
+            Task[] tasks = [.. Enumerable.Range(0, 64).Select(i => Task.Run(() =>
+            {
+                using SqliteConnection db = t.Open();
+                Database.Execute(db, $"INSERT INTO t VALUES({i})");
+#pragma warning disable xUnit1031   // blocking is what is tested
+                db.FlushAsync().GetAwaiter().GetResult();
+                db.Flush();
+                Assert.True(db.GetDurabilityTicket().Wait(TimeSpan.FromHours(1)));
+            }))];
+            Assert.True(Task.WaitAll(tasks, (int)TimeSpan.FromMinutes(2).TotalMilliseconds, TestContext.Current.CancellationToken), "they wait for each other");
+#pragma warning restore xUnit1031
+        }
+        finally
+        {
+            ThreadPool.SetMaxThreads(workers, ports);
+        }
+    }
+
+    [Fact]
+    public async Task What_was_flushed_is_durable_for_the_next_ticket()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        for (int i = 0; i < 100; i++)
+        {
+            Database.Execute(db, $"INSERT INTO t VALUES({i})");
+            await db.FlushAsync(TestContext.Current.CancellationToken);
+            Assert.True(db.GetDurabilityTicket().IsDurable);
+        }
+    }
+
+    [Fact]
+    public void The_status_is_found_by_a_path_in_other_letters()
+    {
+        using var t = new Database();
+        using SqliteConnection db = t.Open();
+        Database.Execute(db, "CREATE TABLE t(x)");
+        Assert.NotNull(AsyncVfsLibrary.GetStatus(t.Path.ToUpperInvariant()));
+        Assert.NotNull(AsyncVfsLibrary.GetStatus(t.Path.Replace('\\', '/')));
+    }
+
+    [Fact]
+    public async Task A_durable_commit_waits_for_attached_databases_too()
+    {
+        using Database a = new(Database.Lazy), b = new(Database.Lazy);
+        using SqliteConnection db = Database.Connect(a.ConnectionString + ";Pooling=False");
+        Database.Attach(db, b);
+        Database.Execute(db, "CREATE TABLE main.t(x)");
+        Database.Execute(db, "CREATE TABLE other.t(x)");
+        using (System.Data.Common.DbTransaction transaction = db.BeginTransaction())
+        {
+            Database.Execute(db, "INSERT INTO main.t VALUES(1); INSERT INTO other.t VALUES(1)");
+            await transaction.CommitDurableAsync(TestContext.Current.CancellationToken);
+        }
+        foreach (Database t in new[] { a, b })
+        {
+            AsyncVfsStatus status = AsyncVfsLibrary.GetStatus(t.Path)!;
+            Assert.Equal((2, 2), (status.Commits, status.DurableCommits));
+        }
+    }
+
+    [Fact]
     public void A_connection_with_disk_durability_commits_durably()
     {
         using var t = new Database(Database.Lazy);
@@ -213,12 +323,7 @@ public class DurabilityTests
     {
         using Database a = new(Database.Lazy), b = new(Database.Lazy);
         using SqliteConnection db = Database.Connect(a.ConnectionString + ";Pooling=False");
-        using (SqliteCommand attach = db.CreateCommand())
-        {
-            attach.CommandText = "ATTACH $uri AS other";
-            attach.Parameters.AddWithValue("$uri", Database.Lazy.ToDataSource(b.Path));
-            attach.ExecuteNonQuery();
-        }
+        Database.Attach(db, b);
         Database.Execute(db, "CREATE TABLE main.t(x)");
         Database.Execute(db, "CREATE TABLE other.t(x)");
         await db.GetDurabilityTicket("other").WhenDurable(TestContext.Current.CancellationToken);

@@ -32,6 +32,33 @@ public class MetricsTests
     }
 
     [Fact]
+    public void Counters_lose_nothing_at_a_close_and_never_fall()
+    {
+        using var t = new Database();
+        using var seen = new Collector(t.Path);
+        const int Openings = 5;
+        for (int i = 1; i <= Openings; i++)
+        {
+            using (SqliteConnection db = Database.Connect(t.ConnectionString + ";Pooling=False")) Database.Execute(db, $"CREATE TABLE t{i}(x)");
+            Assert.Equal(i, seen.Collect("asyncvfs.commits"));
+            Assert.InRange(seen.Last("asyncvfs.batches"), i, double.MaxValue);
+            Assert.Equal(seen.Last("asyncvfs.batches"), seen.Count("asyncvfs.lag"));
+        }
+    }
+
+    [Fact]
+    public void Attached_databases_are_seen_too()
+    {
+        using Database a = new(Database.Lazy), b = new(Database.Lazy);
+        using var seen = new Collector(b.Path);
+        using SqliteConnection db = Database.Connect(a.ConnectionString + ";Pooling=False");
+        Database.Attach(db, b);
+        Database.Execute(db, "CREATE TABLE other.t(x)");
+        Assert.Equal(1, seen.Collect("asyncvfs.commits"));
+        Assert.Contains(b.Path, AsyncVfsLibrary.GetOpenDatabases());
+    }
+
+    [Fact]
     public void A_database_that_is_closed_is_not_listed_any_more()
     {
         using var t = new Database();
@@ -52,11 +79,16 @@ internal sealed class Collector : IDisposable
     private readonly MeterListener listener = new();
     private readonly Dictionary<string, (int Count, double Last)> seen = [];
 
-    public Collector(string path)
+    private readonly string? only;
+
+    /// <param name="path">The database.</param>
+    /// <param name="only">One instrument; null: all.</param>
+    public Collector(string path, string? only = null)
     {
+        this.only = only;
         listener.InstrumentPublished = (instrument, l) =>
         {
-            if (instrument.Meter.Name == "AsyncVfs") l.EnableMeasurementEvents(instrument);
+            if (instrument.Meter.Name == AsyncVfsLibrary.MeterName && (this.only is null || instrument.Name == this.only)) l.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((i, value, tags, _) => Note(path, i.Name, value, tags));
         listener.SetMeasurementEventCallback<double>((i, value, tags, _) => Note(path, i.Name, value, tags));
@@ -82,7 +114,7 @@ internal sealed class Collector : IDisposable
 
     private void Note(string path, string instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
-        Assert.Equal("db.name", Assert.Single(tags.ToArray()).Key);
+        Assert.Equal("db.namespace", tags[0].Key);
         if (tags[0].Value as string != path) return;
         lock (seen) seen[instrument] = (seen.GetValueOrDefault(instrument).Count + 1, value);
     }

@@ -14,13 +14,14 @@ public class OptionsTests
         FullTimeout = TimeSpan.FromSeconds(1),
         OnClose = CloseBehavior.Abandon,
         CloseTimeout = TimeSpan.FromSeconds(2),
+        RequireManaged = true,
     };
 
     [Fact, Trait("platform", "any")]
     public void Options_become_parameters_of_the_URI()
     {
         Assert.Equal("file:///C:/data/app.db?vfs=asyncvfs&durability=disk&max_lag_ms=50&max_queue_bytes=8388608" +
-            "&on_full=busy&full_timeout_ms=1000&close=abandon&close_timeout_ms=2000", everything.ToUri(@"C:\data\app.db"));
+            "&on_full=busy&full_timeout_ms=1000&close=abandon&close_timeout_ms=2000&require_managed=yes", everything.ToUri(@"C:\data\app.db"));
     }
 
     [Theory, Trait("platform", "any")]
@@ -31,15 +32,66 @@ public class OptionsTests
     public void A_path_becomes_a_URI(string path, string uri) => Assert.Equal(uri, new AsyncVfsOptions().ToUri(path));
 
     [Fact, Trait("platform", "any")]
+    public void The_data_directory_is_that_of_the_provider()
+    {
+        AppDomain.CurrentDomain.SetData("DataDirectory", @"C:\data");
+        try
+        {
+            Assert.Equal("file:///C:/data/app.db?vfs=asyncvfs", new AsyncVfsOptions().ToUri("|DataDirectory|app.db").Replace("data//", "data/"));
+            if (OperatingSystem.IsWindows()) Assert.Equal("file:///C:/data/sub/app.db?vfs=asyncvfs", new AsyncVfsOptions().ToUri(@"sub\app.db"));
+        }
+        finally
+        {
+            AppDomain.CurrentDomain.SetData("DataDirectory", null);
+        }
+        Assert.EndsWith("/app.db?vfs=asyncvfs", new AsyncVfsOptions().ToUri("|datadirectory|/app.db"));
+        Assert.DoesNotContain("|", new AsyncVfsOptions().ToUri("|datadirectory|/app.db"));
+    }
+
+    [Fact]
+    public void A_whole_connection_string_keeps_its_other_keywords()
+    {
+        AsyncVfsOptions options = new() { MaxLag = TimeSpan.FromMilliseconds(5) };
+        Assert.Equal("data source=\"file:app.db?vfs=asyncvfs&max_lag_ms=5\";pooling=False", options.ToConnectionString("Data Source=app.db;Pooling=False;Vfs=asyncvfs"), ignoreCase: true);
+        Assert.Equal("filename=\"file:app.db?cache=shared&vfs=asyncvfs&max_lag_ms=5\"", options.ToConnectionString("Filename=file:app.db?cache=shared&vfs=asyncvfs"), ignoreCase: true);
+        Assert.Equal("data source=:memory:", options.ToConnectionString("Data Source=:memory:"), ignoreCase: true);
+        Assert.Equal("Data Source=:memory:", options.ToConnectionString(":memory:"));
+        Assert.Equal("data source=shared;mode=Memory", options.ToConnectionString("Data Source=shared;Mode=Memory"), ignoreCase: true);
+        Assert.Contains("another VFS: win32-longpath", Assert.Throws<ArgumentException>(() => options.ToConnectionString("Data Source=a;Vfs=win32-longpath")).Message);
+        Assert.Equal("FullUri=\"file:app.db?vfs=asyncvfs&max_lag_ms=5\"", options.ToSystemDataSqliteConnectionString("app.db"), ignoreCase: true);
+    }
+
+    [Fact]
+    public async Task A_database_in_memory_has_nothing_to_flush()
+    {
+        AsyncVfsLibrary.Register();
+        foreach (string connectionString in new[] { new AsyncVfsOptions().ToConnectionString(":memory:"), "Data Source=:memory:;Vfs=asyncvfs" })
+        {
+            using SqliteConnection db = Database.Connect(connectionString);
+            Database.Execute(db, "CREATE TABLE t(x)");
+            await db.FlushAsync(TestContext.Current.CancellationToken);
+            db.Flush();
+            await db.DrainAsync(TestContext.Current.CancellationToken);
+            Assert.True(db.GetDurabilityTicket().IsDurable);
+            db.SetDurability(Durability.Disk);
+            using SqliteTransaction transaction = db.BeginTransaction();
+            await transaction.CommitDurableAsync(TestContext.Current.CancellationToken);
+            Assert.Null(db.GetAsyncVfsStatus());
+            Assert.Throws<AsyncVfsException>(() => db.GetDurabilityTicket("nowhere"));
+        }
+    }
+
+    [Fact, Trait("platform", "any")]
     public void What_is_out_of_range_is_refused_with_the_range()
     {
-        Assert.Contains("MaxLag=00:02:00: must be 0 to 00:01:00",
-            Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { MaxLag = TimeSpan.FromMinutes(2) }).Message);
+        Assert.Contains("Must be 0 to 00:01:00. (Parameter 'MaxLag')",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new AsyncVfsOptions { MaxLag = TimeSpan.FromMinutes(2) }).Message);
         Assert.Contains("1048576 (1 MiB) to",
-            Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { MaxQueueBytes = 1 }).Message);
-        Assert.Contains("must be Wait or Busy",
-            Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { OnFull = (QueueFullBehavior)9 }.ToUri("a")).Message);
-        Assert.Throws<AsyncVfsException>(() => new AsyncVfsOptions { CloseTimeout = TimeSpan.FromMilliseconds(-1) });
+            Assert.Throws<ArgumentOutOfRangeException>(() => new AsyncVfsOptions { MaxQueueBytes = 1 }).Message);
+        Assert.Contains("Must be Wait or Busy",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new AsyncVfsOptions { OnFull = (QueueFullBehavior)9 }.ToUri("a")).Message);
+        Assert.Throws<ArgumentOutOfRangeException>(() => AsyncVfsLibrary.SetProcessLimits(exitTimeout: TimeSpan.FromDays(1)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new AsyncVfsOptions { CloseTimeout = TimeSpan.FromMilliseconds(-1) });
     }
 
     [Fact, Trait("platform", "any")]
@@ -100,6 +152,7 @@ public class OptionsTests
         Assert.Equal("1000", Database.Scalar<string>(db, "PRAGMA asyncvfs_full_timeout_ms"));
         Assert.Equal("abandon", Database.Scalar<string>(db, "PRAGMA asyncvfs_close"));
         Assert.Equal("2000", Database.Scalar<string>(db, "PRAGMA asyncvfs_close_timeout_ms"));
+        Assert.Equal("yes", Database.Scalar<string>(db, "PRAGMA asyncvfs_require_managed"));
     }
 
     [Fact]
@@ -128,7 +181,7 @@ public class OptionsTests
         try
         {
             Assert.Equal(32 << 20, db.GetAsyncVfsStatus()!.MaxProcessQueueBytes);
-            Assert.Contains("max_process_bytes", Assert.Throws<AsyncVfsException>(() => AsyncVfsLibrary.SetProcessLimits(maxQueueBytes: 5)).Message);
+            Assert.Contains("68719476736", Assert.Throws<ArgumentOutOfRangeException>(() => AsyncVfsLibrary.SetProcessLimits(maxQueueBytes: 5)).Message);
         }
         finally
         {

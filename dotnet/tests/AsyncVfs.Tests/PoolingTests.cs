@@ -111,6 +111,34 @@ public class PoolingTests
         Assert.Equal(2 * Writers * Each, Database.Scalar<int>(stock, "SELECT count(*) FROM t"));
     }
 
+    [Fact]
+    public void A_durability_ends_with_the_use_of_the_connection()
+    {
+        foreach (Durability ofString in new[] { Durability.Disk, Durability.Memory })
+        {
+            using var t = new Database(Database.Lazy with { Durability = ofString });
+            Durability other = ofString == Durability.Disk ? Durability.Memory : Durability.Disk;
+            using (SqliteConnection db = t.Open())
+            {
+                Database.Execute(db, "PRAGMA synchronous=normal");
+                db.SetDurability(other);
+                db.SetDurability(other);
+                Assert.Equal(other, db.GetAsyncVfsStatus()!.Durability);
+            }
+            using (SqliteConnection db = t.Open())
+            {
+                Assert.Equal(ofString, db.GetAsyncVfsStatus()!.Durability);
+                Assert.Equal(1, Database.Scalar<int>(db, "PRAGMA synchronous"));
+                db.Open();   // is open: nothing happens
+                db.SetDurability(other);
+                Assert.Equal(other, db.GetAsyncVfsStatus()!.Durability);
+                db.Close();
+                db.Open();
+                Assert.Equal(ofString, db.GetAsyncVfsStatus()!.Durability);
+            }
+        }
+    }
+
     private static bool IsOpen(Database t) => AsyncVfsLibrary.GetStatus(t.Path) is not null;
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -29,6 +29,20 @@ public class RegistrationTests
     }
 
     [Fact]
+    public void Registering_again_leaves_the_default()
+    {
+        using var t = new Database();
+        Assert.Equal("ok", Child.Finish("register_default_and_again", t.Path).Output);
+    }
+
+    [Fact]
+    public void Another_SQLite_that_was_loaded_before_is_not_taken_for_the_providers()
+    {
+        using var t = new Database();
+        Assert.Equal("ok", Child.Finish("another_sqlite", t.Path).Output);
+    }
+
+    [Fact]
     public void Opening_without_registering_is_SQLites_own_error()
     {
         using var t = new Database();
