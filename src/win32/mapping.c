@@ -97,7 +97,7 @@ static int code_of_open(DWORD error) {
 /* Zeros from the end of the file to `bytes`: what SetEndOfFile adds has no place on a
  * compressed or sparse file's volume. */
 static int fill(HANDLE file, uint64_t size, uint64_t bytes) {
-  static const unsigned char zeros[65536];
+  static unsigned char zeros[65536];   /* not const: it is to take no room in the DLL */
   LARGE_INTEGER at;
   at.QuadPart = (LONGLONG)size;
   if (!SetFilePointerEx(file, at, NULL, FILE_BEGIN)) return 0;
