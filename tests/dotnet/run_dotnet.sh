@@ -45,17 +45,31 @@ echo "== tests under Wine, the disk is full"
 # No file may become larger than 1 MiB; a write that tries fails, without the signal.
 (trap '' XFSZ && ulimit -f 1024 && under_wine 10 -trait disk=full)
 
+# use_packages COMMAND FOLDER OPTIONS...: a copy of a project that knows the packages alone, built. A
+# folder of packages of its own, for NuGet keeps a version that it has seen; what the tests' restore has
+# fetched is not copied.
+use_packages() {
+  local project=$work/$2
+  [ -d "$project" ] || { cp -r "$here/$2" "$project" && cp "$root/dotnet/global.json" "$project/"; }
+  dotnet "$1" "$project" -v quiet --disable-build-servers -o "$project/out" \
+    -p:RestorePackagesPath="$work/used" \
+    -p:RestoreFallbackFolders="${NUGET_PACKAGES:-$HOME/.nuget/packages}" \
+    -p:RestoreAdditionalProjectSources="$packages" -p:AsyncVfsVersion="$version" "${@:3}"
+}
+rm -rf "$work/consumer" "$work/winforms" "$work/used"
+
 echo "== a project that uses the packages, on Linux"
-consumer=$work/consumer
-rm -rf "$consumer"
-cp -r "$here/consumer" "$consumer"
-cp "$root/dotnet/global.json" "$consumer/"
-# A folder of packages of its own, for NuGet keeps a version that it has seen; what the
-# tests' restore has fetched is not copied.
-dotnet publish "$consumer" -v quiet --disable-build-servers -o "$consumer/out" \
-  -p:RestorePackagesPath="$consumer/packages" \
-  -p:RestoreFallbackFolders="${NUGET_PACKAGES:-$HOME/.nuget/packages}" \
-  -p:RestoreAdditionalProjectSources="$packages" -p:AsyncVfsVersion="$version"
-cmp "$consumer/out/runtimes/win-x64/native/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
-said=$(cd "$consumer" && dotnet out/Consumer.dll)
+use_packages publish consumer
+cmp "$work/consumer/out/runtimes/win-x64/native/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
+said=$(cd "$work/consumer" && dotnet out/Consumer.dll)
 [ "$said" = "registered: False; Data Source=consumer.db; rows: 1" ] || { echo "it said: $said"; exit 1; }
+
+echo "== the first lines of the packages' README, on Linux, as they stand"
+awk '/^```$/ && on { exit } on { print } /^```csharp$/ { on = 1 }' "$root/dotnet/PACKAGE.md" >"$work/consumer/Program.cs"
+use_packages publish consumer
+(cd "$work/consumer" && rm -f app.db && dotnet out/Consumer.dll && test -s app.db)
+
+echo "== Windows Forms on .NET Framework, compiled; a warning for x86"
+use_packages build winforms
+cmp "$work/winforms/out/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
+grep -q "warning ASYNCVFS002" <<<"$(use_packages build winforms -p:PlatformTarget=x86)" || { echo "no warning"; exit 1; }
