@@ -278,16 +278,14 @@ public class DurabilityTests
         Database.Attach(db, b);
         Database.Execute(db, "CREATE TABLE main.t(x)");
         Database.Execute(db, "CREATE TABLE other.t(x)");
-        using (System.Data.Common.DbTransaction transaction = db.BeginTransaction())
+        using (System.Data.Common.DbTransaction transaction = db.BeginTransaction(deferred: true))
         {
-            Database.Execute(db, "INSERT INTO main.t VALUES(1); INSERT INTO other.t VALUES(1)");
+            Database.Execute(db, "INSERT INTO other.t VALUES(1)");
             await transaction.CommitDurableAsync(TestContext.Current.CancellationToken);
         }
-        foreach (Database t in new[] { a, b })
-        {
-            AsyncVfsStatus status = AsyncVfsLibrary.GetStatus(t.Path)!;
-            Assert.Equal((2, 2), (status.Commits, status.DurableCommits));
-        }
+        // Deferred: BEGIN IMMEDIATE locks both, which then have a super-journal, and are durable by that.
+        AsyncVfsStatus status = AsyncVfsLibrary.GetStatus(b.Path)!;
+        Assert.Equal((2, 2), (status.Commits, status.DurableCommits));
     }
 
     [Fact]
