@@ -122,6 +122,8 @@ static uint64_t free_end(const avfs_store *s, const avfs_conn *c) AVFS_REQUIRES_
 }
 
 #ifdef AVFS_CHECK
+avfs_counter avfs_view_cuts_left;
+
 /* What is handed out, and what is in it: it must not change. */
 static struct {
   avfs_lock lock;
@@ -162,7 +164,9 @@ static void check_unfetched(const avfs_conn *c, const unsigned char *p) {
   }
   avfs_lock_leave(&handed_out.lock);
 }
+static void note_cut_left(void) { (void)avfs_counter_add(&avfs_view_cuts_left, 1); }
 #else
+# define note_cut_left() ((void)0)
 # define check_fetched(c, p, n) ((void)0)
 # define check_unfetched(c, p) ((void)0)
 #endif
@@ -217,6 +221,7 @@ int avfs_view_shorten(avfs_store *s, uint64_t bytes) {
   avfs_store_leave(s);
   unmap(s, taken);
   if (!in_the_way) rc = s->io->resize(s->db, bytes);
+  else note_cut_left();
   avfs_store_enter(s);
   s->views.busy = 0;
   s->views.unmappable_bytes = 0;

@@ -39,5 +39,8 @@ void avfs_view_leave(avfs_conn *c) AVFS_REQUIRES(avfs_store_role);
 void avfs_view_unmap(avfs_store *s) AVFS_EXCLUDES(avfs_store_role);
 /* Cuts the file, unless a view of it that is in use is in the way: avfs_io.size tells. */
 int avfs_view_shorten(avfs_store *s, uint64_t bytes) AVFS_EXCLUDES(avfs_store_role);
+#ifdef AVFS_CHECK
+extern avfs_counter avfs_view_cuts_left;   /* of this process, for which a view was in the way */
+#endif
 
 #endif

@@ -364,6 +364,8 @@ static void force_log(sim_disk *d, uint64_t order) {
   sweep(d);
 }
 
+void sim_disk_settle(sim_disk *d) { force_log(d, d->order); }
+
 void sim_flush_end(sim_disk *d, sim_file *f, uint64_t order) {
   uint64_t own = 0;
   uint32_t i, k;

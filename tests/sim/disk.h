@@ -125,6 +125,8 @@ sim_file *sim_disk_find(sim_disk *d, const char *name);
 sim_file *sim_disk_open(sim_disk *d, const char *name, int create);
 void sim_disk_close(sim_disk *d, sim_file *f);
 /* A further name for the file (a hard link). */
+/* All that was done to names and lengths so far is on the medium. */
+void sim_disk_settle(sim_disk *d);
 void sim_disk_link(sim_disk *d, sim_file *f, const char *name);
 /* Takes the name away. Returns 0 when a handle is in the way. */
 int sim_disk_delete(sim_disk *d, sim_file *f);

@@ -49,10 +49,12 @@ static int read_afresh(int d, uint64_t *hash_out) {
 
 /* After a COMMIT that failed, did it take place? What the connection reads says. */
 static int took_place(sim_program *p, int d, uint64_t state) {
+  const uint32_t io_rate = sim_io_faults.rate, parent_rate = sim_parent_faults.rate;
   uint64_t h;
   int tries, rc = SQLITE_BUSY;
   if (sqlite3_get_autocommit(p->db) == 0) return 0;
   sim_heal();
+  sim_io_faults.rate = sim_parent_faults.rate = 0;   /* what it reads has many calls that could fail */
   for (tries = 0; rc != SQLITE_OK && tries < 50; tries++) {
     rc = sim_content(p->db, sim_schemas[d], &h);
     if (rc == SQLITE_NOTADB) rc = read_afresh(d, &h);
@@ -60,6 +62,8 @@ static int took_place(sim_program *p, int d, uint64_t state) {
     if (tries == 10) sim_end_others(p);
     if (tries == 20) sim_close_stock(p);   /* its journal, kept open, cannot be deleted */
   }
+  sim_io_faults.rate = io_rate;
+  sim_parent_faults.rate = parent_rate;
   if (rc != SQLITE_OK) sim_fail("%s cannot be read after a COMMIT that failed", p->name);
   if (h == state) return 1;
   if (h != sim_newest_state(d)) {

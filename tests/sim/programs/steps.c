@@ -40,6 +40,10 @@ static void change_to_or_from_wal(sim_program *p) {
   }
   snprintf(sql, sizeof sql, "PRAGMA main.journal_mode=%s", sim_journal_modes[mode]);
   (void)sim_exec(p, sql);
+  /* SQLite's own: it does not wait for the deletion of the WAL, and with locking_mode=EXCLUSIVE keeps
+   * its journal. So nothing later in the log of the file system is flushed, a power cut can bring
+   * the WAL back, and that hides what was committed since. */
+  if (p->exclusive) sim_disk_settle(&sim_run.disk);
 }
 
 /* With the next VACUUM. */
