@@ -84,7 +84,7 @@ static int is_written(const sim_program *p, int d) {
 int sim_commit_by(sim_program *p, const char *sql, int only, int done[SIM_DATABASES]) {
   uint64_t state[SIM_DATABASES];
   uint32_t *group = sim_groups[sim_group_count];
-  int changed = 0, taken = 0, d, rc;
+  int changed = 0, taken = 0, named = 0, d, rc;
   memset(group, 0, sizeof sim_groups[0]);
   memset(done, 0, SIM_DATABASES * sizeof *done);
   for (d = 0; d < sim_databases; d++) {
@@ -95,8 +95,9 @@ int sim_commit_by(sim_program *p, const char *sql, int only, int done[SIM_DATABA
     if (!h->trying || state[d] == sim_newest_state(d)) continue;
     group[d] = h->count;
     changed++;
+    named += d != p->without_journal;   /* SQLite makes a super-journal for two of these */
   }
-  if (changed < 2 || !p->super) changed = 0;
+  if (named < 2 || !p->super) changed = 0;
   else if (++sim_group_count == SIM_GROUPS) sim_fail("too many groups");
   rc = sim_exec(p, sql);
   sim_expect(p, rc, sql);

@@ -164,9 +164,13 @@ void sim_open_program(sim_program *p) {
   p->off = mode == 4;
   p->exclusive = !p->off && !shared && chance(10);
   p->super = mode < 3 && strcmp(synchronous, "OFF") != 0;
+  p->without_journal = -1;
+  if (sim_databases == 3 && p->super && !p->stock && !sim_run.faults && !sim_run.no_memory && chance(25)) {
+    p->without_journal = (int)below(3);
+  }
   for (d = 0; d < sim_databases; d++) {
     if (d > 0) attach(p, d);
-    if (configure(p, d, mode, synchronous) != SQLITE_OK && sim_run.second_name) {
+    if (configure(p, d, d == p->without_journal ? 3 : mode, synchronous) != SQLITE_OK && sim_run.second_name) {
       sqlite3_close(p->db);   /* not in another mode, for want of a lock */
       p->db = NULL;
       return;

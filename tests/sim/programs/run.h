@@ -35,6 +35,8 @@ typedef struct sim_program {
   int savepoints;
   int off;               /* journal_mode=OFF: no savepoints */
   int super;             /* its commits over several databases have a super-journal */
+  int without_journal;   /* the database that has journal_mode=MEMORY, where the others have a
+                            super-journal; -1: none */
   int disk;              /* durability=disk */
   int exclusive;         /* locking_mode=EXCLUSIVE */
   uint32_t began[SIM_DATABASES];   /* the newest states when its transaction began */
