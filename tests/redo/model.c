@@ -165,8 +165,8 @@ static int map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_
   m = avfs_alloc_zero(sizeof *m);
   if (m == NULL) return SQLITE_NOMEM;
   if (how == AVFS_MAP_WRITE && model_file.size < bytes) {
-    if (model_file.size == 0) memset(model_file.bytes, 0, bytes);
-    else memset(model_file.bytes + model_file.size, 0, bytes - model_file.size);
+    if (model_file.size == 0) memset(model_file.bytes, 0, (size_t)bytes);
+    else memset(model_file.bytes + model_file.size, 0, (size_t)(bytes - model_file.size));
     model_file.size = bytes;
   }
   m->at = model_file.bytes;
@@ -227,7 +227,7 @@ static int read_page(void *arg, uint32_t pgno, uint32_t page_bytes, unsigned cha
   uint64_t at = (uint64_t)(pgno - 1) * page_bytes, end = (uint64_t)MODEL_PAGES * d->m->unit;
   if (++d->reads == d->fail_read) return SQLITE_IOERR_READ;
   memset(to, 0, page_bytes);
-  if (at < end) memcpy(to, d->content + at, end - at < page_bytes ? end - at : page_bytes);
+  if (at < end) memcpy(to, d->content + at, (size_t)(end - at < page_bytes ? end - at : page_bytes));
   return SQLITE_OK;
 }
 
