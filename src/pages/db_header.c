@@ -13,5 +13,5 @@ int avfs_header_is_rollback(const unsigned char *header, uint64_t size) {
 uint32_t avfs_header_page_bytes(const unsigned char *header) {
   uint32_t n = (uint32_t)header[16] << 8 | header[17];
   if (n == 1) n = 65536;
-  return n >= 512 && (n & (n - 1)) == 0 ? n : 0;
+  return avfs_is_page_size(n) ? n : 0;
 }

@@ -8,6 +8,8 @@ enum { AVFS_DB_HEADER_BYTES = 100 };
 
 /* 1 when a file of this size with this header is a rollback-mode SQLite database, or empty. */
 int avfs_header_is_rollback(const unsigned char *header, uint64_t size);
+/* 1 when pages of a database may be of n bytes. */
+static inline int avfs_is_page_size(uint32_t n) { return n >= 512 && n <= 65536 && (n & (n - 1)) == 0; }
 /* The page size that a header names; 0 when it is none. */
 uint32_t avfs_header_page_bytes(const unsigned char *header);
 

@@ -179,8 +179,6 @@ const unsigned char *avfs_redo_record_page(const avfs_redo_record *r, const unsi
   return get_page(r, at == NULL ? r->at + AVFS_REDO_HEAD : at, r->at + r->bytes, out);
 }
 
-static int is_page_size(uint32_t n) { return n >= 512 && n <= 65536 && (n & (n - 1)) == 0; }
-
 /* What its checksum says is whole may have been made by nobody of ours: so all of it is looked
  * at before any of it is used. */
 static int has_form(const avfs_redo_record *r) {
@@ -188,7 +186,7 @@ static int has_form(const avfs_redo_record *r) {
   avfs_redo_page page;
   uint32_t i;
   if (r->flags & AVFS_REDO_WRAP) return r->pages == 0;
-  if (!is_page_size(r->page_bytes)) return 0;
+  if (!avfs_is_page_size(r->page_bytes)) return 0;
   for (i = 0; at != NULL && i < r->pages; i++) at = get_page(r, at, r->at + r->bytes, &page);
   return at == r->at + r->bytes;
 }

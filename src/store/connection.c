@@ -126,7 +126,7 @@ static int before_write(avfs_store *s) {
  * size writes in the old one, in which the journal has all that it overwrites. */
 static int follow_page_size(avfs_store *s, uint32_t n, uint64_t offset) {
   int rc;
-  if (n < 512 || n > 65536 || (n & (n - 1)) != 0 || offset % n != 0) return SQLITE_OK;
+  if (!avfs_is_page_size(n) || offset % n != 0) return SQLITE_OK;
   if (s->writer.txn.count > 0 || s->through.state != AVFS_THROUGH_NONE) return SQLITE_OK;
   avfs_store_enter(s);
   rc = avfs_drain_is_empty(s) ? SQLITE_OK : avfs_wait_empty(s);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/content.h"
 #include "store/drain.h"
 #include "store/fresh.h"
 #include "store/registry.h"
@@ -55,16 +56,12 @@ static int raise_os(avfs_store *s, int from, int level) {
 static void adopt(avfs_store *s, const avfs_fresh *f) AVFS_REQUIRES(avfs_store_role) {
   uint32_t unit = avfs_header_page_bytes(f->header);
   assert(s->content.committed.count == 0 && s->content.draining.count == 0);
-  if (f->size > 0 && unit != 0 && unit != s->content.page_bytes) {
-    avfs_page_pool_trim(&s->content.pool, 0);
-    avfs_page_pool_trim(&s->writer.pool, 0);   /* nobody is the writer below RESERVED */
-    s->content.page_bytes = s->content.pool.page_bytes = s->writer.pool.page_bytes = unit;
-  }
+  /* The writer's pool too: nobody is the writer below RESERVED. */
+  if (f->size > 0 && unit != 0 && unit != s->content.page_bytes) avfs_content_set_unit(s, unit);
   s->content.committed.size = s->content.draining.size = s->content.disk_bytes = f->size;
   memcpy(s->content.header, f->header, sizeof s->content.header);
   s->os.managed = 1;
   s->os.passed_reason = NULL;
-  s->os.epoch++;
 }
 
 static const char no_journal[] = "no journal can be made beside the database";
@@ -178,14 +175,13 @@ void avfs_os_lock_lower(avfs_store *s) {
     avfs_store_enter(s);
     if (cuts) s->content.disk_bytes = s->batch.disk_bytes;
     s->os.level = to;
-    s->os.busy = 0;
     if (to == AVFS_LOCK_NONE) {
       avfs_page_pool_trim(&s->content.pool, 0);
       avfs_page_pool_trim(&s->writer.pool, 0);   /* nobody is the writer */
       avfs_page_table_trim(&s->content.committed);
       avfs_page_table_trim(&s->content.draining);
     }
-    avfs_store_wake(s);
+    let_go(s);
   }
 }
 

@@ -155,7 +155,6 @@ typedef struct avfs_os_lock {
   int lingering;              /* kept although nobody needs it */
   uint64_t linger_until_ns;   /* until then; then, if this process is alone with the file, longer... */
   uint64_t warm_until_ns;     /* ...until then at most */
-  uint64_t epoch;             /* how many fresh locks there were */
   uint64_t calls;             /* of the parent for the lock */
   int managed;                /* header is of a rollback-mode database */
   const char *passed_reason;  /* what a fresh lock found else; static text; NULL: nothing */
