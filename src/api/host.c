@@ -170,7 +170,7 @@ static void pin_module(void) {
 /* Raw writes go round any other VFS: only win32 and its variants will do. */
 static sqlite3_vfs *find_parent(void) {
   sqlite3_vfs *v = sqlite3_vfs_find(NULL);
-  if (v != NULL && strncmp(v->zName, "win32", 5) == 0) return v;
+  if (v != NULL && avfs_is_win32_vfs(v)) return v;
   return sqlite3_vfs_find("win32");
 }
 

@@ -108,10 +108,16 @@ void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *r
   set_mode(m, mode, reason);
 }
 
+char *avfs_main_file_refusal(const avfs_main_file *m, const char *reason) {
+  char *message = sqlite3_mprintf("asyncvfs: %s is refused, since it would be passed through "
+                                  "(require_managed=yes): %s", m->conn.path, reason);
+  avfs_report(SQLITE_CANTOPEN, "%s", message == NULL ? "out of memory" : message);
+  return message;
+}
+
 int avfs_main_file_may_pass(const avfs_main_file *m, const char *reason) {
   if (avfs_store_get(m->conn.store, AVFS_REQUIRE_MANAGED) == AVFS_REQUIRE_MANAGED_NO) return SQLITE_OK;
-  avfs_report(SQLITE_CANTOPEN, "asyncvfs: %s is refused, since it would be passed through "
-              "(require_managed=yes): %s", m->conn.path, reason);
+  sqlite3_free(avfs_main_file_refusal(m, reason));
   return SQLITE_CANTOPEN;
 }
 

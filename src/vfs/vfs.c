@@ -1,5 +1,8 @@
-/* vfs.c: the sqlite3_vfs, under each of its names ("asyncvfs", "sqlite3async").
- */
+/* vfs.c: the sqlite3_vfs, under each of its names ("asyncvfs", "sqlite3async"): what it opens,
+ * what the name of a journal means to it (store/names.h), and which store a path leads to.
+ *
+ * Locks: none. `self` is written once, before the first name is registered; a name's own fields by
+ *        who registers it, under the lock of binding (api/host.c). */
 #include "vfs/vfs.h"
 
 #include <string.h>
@@ -56,15 +59,18 @@ static const char *never_managed(const char *name, int flags, int flags_got) {
   return NULL;
 }
 
-/* Gives back what open_main has, in place of a file that would be passed through. */
-static int refuse_to_pass(avfs_main_file *m) {
-  char *message = sqlite3_mprintf("asyncvfs: %s is refused, since it would be passed through "
-                                  "(require_managed=yes): %s", m->conn.path, m->reason);
-  avfs_report(SQLITE_CANTOPEN, "%s", message == NULL ? "out of memory" : message);
+/* Gives back what open_main has taken. */
+static void give_back(avfs_main_file *m) {
   avfs_parent_file_close(m->conn.parent);
   avfs_free(m->conn.path);
   sqlite3_free(m->conn.misspelt);
   memset(m, 0, sizeof *m);
+}
+
+/* In place of a file that would be passed through. */
+static int refuse_to_pass(avfs_main_file *m) {
+  char *message = avfs_main_file_refusal(m, m->reason);
+  give_back(m);
   return message == NULL ? SQLITE_NOMEM : avfs_refused_file_open(&m->base, message);
 }
 
@@ -83,7 +89,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   if (rc != SQLITE_OK) return rc;
   m->conn.path = avfs_concat(name, "");
   if (m->conn.path == NULL) {
-    avfs_parent_file_close(m->conn.parent);
+    give_back(m);
     return SQLITE_NOMEM;
   }
   if (flags_out != NULL) *flags_out = got;
@@ -101,9 +107,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
       rc = avfs_store_open(self.io, parent_of(vfs), &m->conn, &m->reason);
     }
     if (rc != SQLITE_OK && rc != AVFS_PASS) {
-      avfs_parent_file_close(m->conn.parent);
-      avfs_free(m->conn.path);
-      sqlite3_free(m->conn.misspelt);
+      give_back(m);
       return rc;
     }
   }
@@ -178,11 +182,13 @@ static void vfs_dlclose(sqlite3_vfs *vfs, void *lib) {
 static int vfs_randomness(sqlite3_vfs *vfs, int n, char *out) {
   return parent_of(vfs)->xRandomness(parent_of(vfs), n, out);
 }
+int avfs_is_win32_vfs(const sqlite3_vfs *v) { return strncmp(v->zName, "win32", 5) == 0; }
+
 /* sqlite3_sleep sleeps by the default VFS. If that is win32, every sleep that comes here is a busy
  * handler's; if not, it may be us, or reach us, and the two cannot be told apart. */
 static int is_busy_handler(const sqlite3_vfs *parent) {
   const sqlite3_vfs *v = sqlite3_vfs_find(NULL);
-  return v != NULL && (v == parent || strncmp(v->zName, "win32", 5) == 0);
+  return v != NULL && (v == parent || avfs_is_win32_vfs(v));
 }
 
 /* A busy handler that waits for room in a store is woken when there is some; one that waits

@@ -61,6 +61,9 @@ void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *r
 /* xLock of a database that cannot be managed, although it was: goes on with the parent's file,
  * to `level`. */
 int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level);
+/* Why a database is refused that cannot be managed for this reason, by sqlite3_malloc; the log has it.
+ * NULL without memory. */
+char *avfs_main_file_refusal(const avfs_main_file *m, const char *reason);
 /* SQLITE_CANTOPEN, and the log says why: the database is to be managed or refused, and cannot be
  * managed for this reason. Else SQLITE_OK. */
 int avfs_main_file_may_pass(const avfs_main_file *m, const char *reason);
@@ -128,6 +131,9 @@ avfs_store *avfs_vfs_find_store(const char *path, int perhaps);
  * has none, that of other connections of this process, opened before the file got a second name.
  * NULL: there are no such commits. */
 avfs_store *avfs_main_file_retain_store(avfs_main_file *m);
+
+/* 1: SQLite's own for Windows, or a variant of it (win32-longpath). */
+int avfs_is_win32_vfs(const sqlite3_vfs *v);
 
 /* Registers the VFS over `parent` under a name; again is fine. The parent changes only while the name
  * is not registered and nothing is open through it. io and on_open are, for all names, those of
