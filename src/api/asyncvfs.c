@@ -52,22 +52,15 @@ static int flush_one(const char *path, int timeout_ms) {
 
 /* All begin before the first is waited for. Those that are opened meanwhile do not count. */
 static int flush_all(int timeout_ms) {
-  uint64_t last = avfs_registry_last_id(), id;
-  uint64_t until = AVFS_NEVER, now;
+  uint64_t last = avfs_store_start_flush_all(), until = AVFS_NEVER, id;
   avfs_store *s;
   int rc = SQLITE_OK;
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
-    id = s->id;
-    if (until == AVFS_NEVER && timeout_ms >= 0) until = avfs_time_after(s->io->now_ns(), to_wait(timeout_ms));
-    avfs_store_start_flush(s);
-  }
-  for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
-    uint32_t wait_ms;
+    uint64_t now = s->io->now_ns();
     int one;
+    if (id == 0) until = avfs_time_after(now, to_wait(timeout_ms));
     id = s->id;
-    now = s->io->now_ns();
-    wait_ms = avfs_ms_until(now, until);
-    one = avfs_store_flush(s, wait_ms);
+    one = avfs_store_flush(s, avfs_ms_until(now, until));
     if (rc == SQLITE_OK) rc = one;
   }
   return rc;
@@ -114,28 +107,40 @@ int ASYNCVFS_CALL asyncvfs_on_durable(sqlite3 *db, const char *schema,
   return rc;
 }
 
-typedef int ticket_act(avfs_store *s, uint64_t seq, uint32_t timeout_ms);
+/* *store_out: the open store that the ticket is of, with a reference, and *seq_out its commit there.
+ * NULL: the answer is what the ticket comes to. */
+static int find_ticket(long long ticket, avfs_store **store_out, uint64_t *seq_out) {
+  uint64_t id;
+  int rc;
+  *store_out = NULL;
+  if (ticket < 0) return SQLITE_MISUSE;
+  rc = avfs_ticket_find(ticket, &id, seq_out);
+  if (rc != SQLITE_OK || id == 0) return rc;
+  *store_out = avfs_registry_find_id(id);
+  return *store_out != NULL ? SQLITE_OK : avfs_registry_loss(id, *seq_out);   /* closed: that drained it, mostly */
+}
 
-static int with_ticket(long long ticket, ticket_act *act, uint32_t timeout_ms) {
-  uint64_t seq, id;
+int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
+  uint64_t seq;
   avfs_store *s;
   int rc;
-  if (ticket < 0) return SQLITE_MISUSE;
-  rc = avfs_ticket_find(ticket, &id, &seq);
-  if (rc != SQLITE_OK || id == 0) return rc;
-  s = avfs_registry_find_id(id);
-  if (s == NULL) return avfs_registry_loss(id, seq);   /* closed: that drained it, mostly */
-  rc = act(s, seq, timeout_ms);
+  if (timeout_ms < ASYNCVFS_FOREVER) return SQLITE_MISUSE;
+  rc = find_ticket(ticket, &s, &seq);
+  if (s == NULL) return rc;
+  rc = avfs_store_wait_for(s, seq, to_wait(timeout_ms));
   avfs_store_release(s);
   return rc;
 }
 
-int ASYNCVFS_CALL asyncvfs_wait(long long ticket, int timeout_ms) {
-  if (timeout_ms < ASYNCVFS_FOREVER) return SQLITE_MISUSE;
-  return with_ticket(ticket, avfs_store_wait_for, to_wait(timeout_ms));
+int ASYNCVFS_CALL asyncvfs_is_durable(long long ticket) {
+  uint64_t seq;
+  avfs_store *s;
+  int rc = find_ticket(ticket, &s, &seq);
+  if (s == NULL) return rc;
+  rc = avfs_store_look_for(s, seq);
+  avfs_store_release(s);
+  return rc;
 }
-
-int ASYNCVFS_CALL asyncvfs_is_durable(long long ticket) { return with_ticket(ticket, avfs_store_look_for, 0); }
 
 /* ---- errors and settings ---------------------------------------------------------- */
 

@@ -66,7 +66,7 @@ static int find_parent(const char *name, sqlite3_vfs **parent_out) {
   *parent_out = v;
   if (v == NULL) {
     avfs_report(SQLITE_ERROR, "sqlite3async_initialize: there is no VFS %s", name == NULL ? "at all" : name);
-  } else if (strncmp(v->zName, "win32", 5) != 0) {
+  } else if (!avfs_is_win32_vfs(v)) {
     avfs_report(SQLITE_ERROR, "sqlite3async_initialize: the parent would be the VFS %s, which the "
                 "engine would go round: only win32 and its variants can be the parent", v->zName);
   } else if (vfs.parent != NULL && vfs.parent != v && avfs_counter_get(&vfs.open) > 0) {
@@ -140,12 +140,8 @@ static void make_idle(avfs_store *s) {
 
 /* All begin before the first is waited for. */
 static void make_all_idle(void) {
-  uint64_t last = avfs_registry_last_id(), id;
+  uint64_t last = avfs_store_start_flush_all(), id;
   avfs_store *s;
-  for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
-    id = s->id;
-    avfs_store_start_flush(s);
-  }
   for (id = 0; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
     id = s->id;
     make_idle(s);

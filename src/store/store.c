@@ -6,6 +6,7 @@
 #include "seam/heap.h"
 #include "seam/time.h"
 #include "store/commits.h"
+#include "store/content.h"
 #include "store/drain.h"
 #include "store/limits.h"
 #include "store/one_file.h"
@@ -82,7 +83,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   avfs_virtual_journal_init(&s->writer.journal, parent, s->path, JOURNAL_MEMORY);
   if (s->path == NULL || s->journal_path == NULL || s->wal_path == NULL || s->loss == NULL) goto fail;
   avfs_store_enter(s);
-  s->content.page_bytes = s->content.pool.page_bytes = s->writer.pool.page_bytes = FIRST_PAGE_BYTES;
+  avfs_content_set_unit(s, FIRST_PAGE_BYTES);
   s->settings = avfs_settings_default();
   avfs_commits_init(s);
   s->drain.due_ns = AVFS_NEVER;
@@ -285,6 +286,16 @@ void avfs_store_start_flush(avfs_store *s) {
   avfs_store_leave(s);
 }
 
+uint64_t avfs_store_start_flush_all(void) {
+  uint64_t last = avfs_registry_last_id(), id = 0;
+  avfs_store *s;
+  for (; (s = avfs_registry_find_after(id, last)) != NULL; avfs_store_release(s)) {
+    id = s->id;
+    avfs_store_start_flush(s);
+  }
+  return last;
+}
+
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms) {
   int rc;
   avfs_store_enter(s);
@@ -301,9 +312,8 @@ int avfs_store_wait_for(avfs_store *s, uint64_t seq, uint32_t timeout_ms) {
   return rc;
 }
 
-int avfs_store_look_for(avfs_store *s, uint64_t seq, uint32_t unused) {
+int avfs_store_look_for(avfs_store *s, uint64_t seq) {
   int rc;
-  (void)unused;
   avfs_store_enter(s);
   rc = seq > s->commits.commit_seq ? SQLITE_MISUSE
        : seq > s->commits.durable_seq ? SQLITE_BUSY : SQLITE_OK;

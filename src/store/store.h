@@ -30,12 +30,15 @@ void avfs_store_release(avfs_store *s);
 
 /* Has the commits so far written now, and does not wait for it. */
 void avfs_store_start_flush(avfs_store *s);
+/* The same for all stores that are open. Returns the id of the last: those that are opened later have
+ * higher ones (avfs_registry_find_after). */
+uint64_t avfs_store_start_flush_all(void);
 /* Waits until all commits so far are durable: waits.h, avfs_wait_durable. */
 int avfs_store_flush(avfs_store *s, uint32_t timeout_ms);
 /* The same for commit `seq`; SQLITE_MISUSE: there is none yet. */
 int avfs_store_wait_for(avfs_store *s, uint64_t seq, uint32_t timeout_ms);
 /* The same without waiting, and without having anything written: SQLITE_BUSY, not yet. */
-int avfs_store_look_for(avfs_store *s, uint64_t seq, uint32_t unused);
+int avfs_store_look_for(avfs_store *s, uint64_t seq);
 /* A ticket for all commits so far (tickets.h). */
 int avfs_store_ticket(avfs_store *s, long long *ticket_out);
 /* All commits in the file and the OS lock given back: SQLITE_BUSY while a local
