@@ -65,6 +65,8 @@ int avfs_code_of_win32(uint32_t error, int otherwise) {
   }
 }
 
+FARPROC avfs_ntdll_function(const char *name) { return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), name); }
+
 const char *avfs_os_error_text(uint32_t os_error) {
   switch (os_error) {
     case ERROR_HANDLE_DISK_FULL:
@@ -175,20 +177,22 @@ static void file_close(avfs_file *f) {
   avfs_free(f);
 }
 
-/* Not tried again: it is a void journal, which does no harm where it is, and a stock connection
- * in PERSIST or TRUNCATE mode keeps it open for long, while the caller holds the OS lock. */
-static int file_remove(avfs_file *f) {
-  BOOL ok;
-  DWORD error;
-  CloseHandle(f->handle);
-  CloseHandle(f->event);
-  ok = DeleteFileW(f->path);
-  error = ok ? 0 : GetLastError();
-  avfs_free(f->path);
-  avfs_free(f);
+int avfs_delete_file(WCHAR *path) {
+  BOOL ok = DeleteFileW(path);
+  DWORD error = ok ? 0 : GetLastError();
+  avfs_free(path);
   SetLastError(error);
   if (ok || error == ERROR_FILE_NOT_FOUND) return SQLITE_OK;
   return error == ERROR_SHARING_VIOLATION ? SQLITE_BUSY : SQLITE_IOERR_DELETE;
+}
+
+/* Not tried again: it is a void journal, which does no harm where it is, and a stock connection
+ * in PERSIST or TRUNCATE mode keeps it open for long, while the caller holds the OS lock. */
+static int file_remove(avfs_file *f) {
+  WCHAR *path = f->path;
+  f->path = NULL;
+  file_close(f);
+  return avfs_delete_file(path);
 }
 
 static int file_identity(avfs_file *f, avfs_identity *id_out) {
@@ -255,7 +259,7 @@ static int file_others(avfs_file *f) {
   ULONG i;
   int found = 0, others = 0;
   if (NtQueryInformationFile == NULL) {
-    FARPROC p = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQueryInformationFile");
+    FARPROC p = avfs_ntdll_function("NtQueryInformationFile");
     if (p == NULL) return -1;
     memcpy(&NtQueryInformationFile, &p, sizeof p);
   }
@@ -324,7 +328,7 @@ static void file_write(avfs_op *op) {
 /* Wine reads and writes a file within the call of the thread that asks. With that thread the
  * operation is gone, and its OVERLAPPED says for ever that it is pending. */
 static int is_wine(void) {
-  return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+  return avfs_ntdll_function("wine_get_version") != NULL;
 }
 
 /* Windows says in the OVERLAPPED whether it is done with it. The port would not do: a packet

@@ -11,6 +11,7 @@
  * itself, a short name or a stream of it do.
  */
 #include "win32/identity.h"
+#include "win32/port.h"
 
 #include <string.h>
 #include <wchar.h>
@@ -186,14 +187,13 @@ int avfs_device_is_local(DWORD remote_error, DWORD type, DWORD characteristics) 
 
 int avfs_handle_is_local(HANDLE h) {
   typedef LONG(WINAPI *query_function)(HANDLE, void *status_out, void *answer_out, ULONG bytes, int what);
-  static const char name[] = "NtQueryVolumeInformationFile";
   FILE_REMOTE_PROTOCOL_INFO remote;
   struct {
     ULONG type, characteristics;
   } device = {0, 0};
   void *status[2];
   query_function query;
-  FARPROC found = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), name);
+  FARPROC found = avfs_ntdll_function("NtQueryVolumeInformationFile");
   DWORD error = 0;
   if (!GetFileInformationByHandleEx(h, FileRemoteProtocolInfo, &remote, sizeof remote)) error = GetLastError();
   if (found == NULL) return 0;

@@ -179,12 +179,9 @@ static WCHAR *close_mapping(mapping *m) {
 
 int avfs_unmap_file(avfs_mapping *m, int remove) {
   WCHAR *path = close_mapping((mapping *)m);
-  BOOL ok = !remove || DeleteFileW(path);
-  DWORD error = ok ? 0 : GetLastError();
+  if (remove) return avfs_delete_file(path);
   avfs_free(path);
-  SetLastError(error);
-  if (ok || error == ERROR_FILE_NOT_FOUND) return SQLITE_OK;
-  return error == ERROR_SHARING_VIOLATION ? SQLITE_BUSY : SQLITE_IOERR_DELETE;
+  return SQLITE_OK;
 }
 
 int avfs_rename_file(avfs_mapping *m, const char *path) {
@@ -209,7 +206,7 @@ uint64_t avfs_boot(void) {
     uint32_t time_zone_id, reserved;
     uint64_t boot_time_bias, sleep_time_bias;
   } info;
-  FARPROC p = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQuerySystemInformation");
+  FARPROC p = avfs_ntdll_function("NtQuerySystemInformation");
   query NtQuerySystemInformation;
   memset(&info, 0, sizeof info);
   if (p == NULL) return 0;

@@ -48,6 +48,11 @@ extern avfs_windows avfs_windows_now;
 
 /* The one table from Windows error numbers to SQLite's codes. */
 int avfs_code_of_win32(uint32_t error, int otherwise);
+/* Deletes the file whose path this is, and frees the path. SQLITE_OK also when there is none;
+ * SQLITE_BUSY: somebody has it open. */
+int avfs_delete_file(WCHAR *path);
+/* A function of ntdll.dll; NULL: it has none of this name. */
+FARPROC avfs_ntdll_function(const char *name);
 
 /* clock.c */
 uint64_t avfs_clock_now_ns(void);
