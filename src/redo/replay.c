@@ -217,7 +217,7 @@ static int image_of(images *im, const avfs_redo_page *page, avfs_page **p_out) {
 }
 
 /* What a commit leaves. */
-static int put_on_top(images *im, const avfs_redo_record *rec, int is_later) {
+static int put_on_top(images *im, const avfs_redo_record *rec) {
   const unsigned char *at = NULL;
   avfs_redo_page page;
   avfs_page *p;
@@ -230,7 +230,7 @@ static int put_on_top(images *im, const avfs_redo_record *rec, int is_later) {
     if (rc != SQLITE_OK) return rc;
     avfs_redo_page_apply(&page, p->data, rec->page_bytes);
     note_of(im, p)->hash = page.hash;
-    note_of(im, p)->is_later = (uint32_t)is_later;
+    note_of(im, p)->is_later = 1;
   }
   avfs_page_table_set_size(&im->pages, rec->file_bytes, &im->pool);
   return SQLITE_OK;
@@ -279,7 +279,7 @@ static int make_images(const avfs_redo *r, const avfs_redo_slot *slot, images *i
   disk_out->at = slot->head;
   disk_out->chain = slot->chain;
   while (rc == SQLITE_OK && walk_on(&w, &rec)) {
-    rc = put_on_top(im, &rec, 1);
+    rc = put_on_top(im, &rec);
     if (rc == SQLITE_OK && w.seq == slot->batch && header == slot->batch_header) {
       int is = 0;
       avfs_page *p;
