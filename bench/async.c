@@ -25,6 +25,7 @@
 
 #include "bench.h"
 #include "contestant.h"
+#include "page_reads.h"
 #include "samples.h"
 
 #define WARM_UP   20u
@@ -140,43 +141,11 @@ static void measure_drain(uint32_t n) {
   sqlite3_close(db);
 }
 
-/* Rows of one page of 512 bytes each. */
-static void add_rows(sqlite3 *db, const char *table, uint32_t first, uint32_t n) {
-  char sql[300];
-  snprintf(sql, sizeof sql,
-           "WITH RECURSIVE n(i) AS (VALUES(%u) UNION ALL SELECT i + 1 FROM n WHERE i < %u) "
-           "INSERT INTO %s SELECT i, zeroblob(400) FROM n", first, first + n - 1, table);
-  run_sql(db, sql);
-}
-
-/* ns for a page, reading rows 1 to `rows` at random, with a cache of 8 pages */
-static double pass_ns(sqlite3 *db, const char *table, uint32_t rows) {
-  char sql[80];
-  sqlite3_stmt *stmt;
-  double began, took;
-  int pages = 0, high;
-  uint32_t i;
-  snprintf(sql, sizeof sql, "SELECT length(body) FROM %s WHERE id = ?", table);
-  run_sql(db, "BEGIN");
-  stmt = prepare(db, sql);
-  sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &high, 1);
-  began = clock_seconds();
-  for (i = 0; i < READS; i++) {
-    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)(1 + random_next(&random_state) % rows));
-    check(db, sqlite3_step(stmt), SQLITE_ROW, sql);
-    sqlite3_reset(stmt);
-  }
-  took = clock_seconds() - began;
-  sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &high, 1);
-  sqlite3_finalize(stmt);
-  run_sql(db, "COMMIT");
-  return took * 1e9 / pages;
-}
-
+/* The best of several passes. */
 static double read_cost_ns(sqlite3 *db, const char *table, uint32_t rows) {
-  double best = pass_ns(db, table, rows);
+  double best = page_reads_ns(db, table, rows, READS, &random_state);
   for (int i = 1; i < PASSES; i++) {
-    double ns = pass_ns(db, table, rows);
+    double ns = page_reads_ns(db, table, rows, READS, &random_state);
     if (ns < best) best = ns;
   }
   return best;
@@ -187,7 +156,7 @@ static void measure_reads(uint32_t n) {
   uint32_t rows = 0;
   run_sql(writer, "PRAGMA synchronous=OFF; CREATE TABLE cold(id INTEGER PRIMARY KEY, body BLOB);"
                   "CREATE TABLE hot(id INTEGER PRIMARY KEY, body BLOB)");
-  add_rows(writer, "cold", 1, COLD_ROWS);
+  page_reads_add(writer, "cold", 1, COLD_ROWS);
   sqlite3_close(writer);
   check(NULL, sqlite3async_initialize("win32", 0), SQLITE_OK, "sqlite3async_initialize");
   writer = open_on(SQLITEASYNC_VFSNAME, 512);
@@ -195,7 +164,7 @@ static void measure_reads(uint32_t n) {
                   "PRAGMA asyncvfs_max_process_bytes=8589934592");
   reader = open_on(SQLITEASYNC_VFSNAME, 512);
   run_sql(reader, "PRAGMA cache_size=8; PRAGMA mmap_size=0");
-  for (; rows < n; rows += 500) add_rows(writer, "hot", rows + 1, n - rows < 500 ? n - rows : 500);
+  for (; rows < n; rows += 500) page_reads_add(writer, "hot", rows + 1, n - rows < 500 ? n - rows : 500);
   print_figure("cold_ns", read_cost_ns(reader, "cold", COLD_ROWS));
   if (n > 0) print_figure("hot_ns", read_cost_ns(reader, "hot", n));
   fflush(stdout);

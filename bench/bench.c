@@ -28,6 +28,7 @@
 #include "contestant.h"
 #include "figures.h"
 #include "floor_vfs.h"
+#include "page_reads.h"
 #include "samples.h"
 
 #define MAX_CONTESTANTS 16
@@ -335,47 +336,12 @@ static int commits_mode(const options *o, double flush_us, int have_asyncvfs) {
   return 0;
 }
 
-/* reads: a row fills a page of 512 bytes, and the reader's cache holds next
- * to nothing, so that nearly every page asked for is asked of the VFS. */
+/* reads (page_reads.h) */
 #define COLD_ROWS 50000u
 #define READS     20000u
 
-static void add_rows(sqlite3 *db, const char *table, uint32_t first, uint32_t n) {
-  char sql[300];
-  snprintf(sql, sizeof sql,
-           "WITH RECURSIVE n(i) AS (VALUES(%" PRIu32
-           ") UNION ALL SELECT i + 1 FROM n WHERE i < "
-           "%" PRIu32 ") INSERT INTO %s SELECT i, zeroblob(400) FROM n",
-           first, first + n - 1, table);
-  run_sql(db, sql);
-}
-
-/* ns for a page, reading `table`'s rows 1 to `rows` at random */
 static double read_cost_ns(sqlite3 *db, const char *table, uint32_t rows) {
-  char sql[100];
-  sqlite3_stmt *stmt;
-  double start;
-  int pages, high;
-  uint32_t i;
-  if (rows == 0) return NAN;
-  snprintf(sql, sizeof sql, "SELECT length(body) FROM %s WHERE id = ?", table);
-  run_sql(db, "BEGIN");
-  stmt = prepare(db, sql);
-  sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &high, 1);
-  start = clock_seconds();
-  for (i = 0; i < READS; i++) {
-    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)(1 + random_next(&random_state) % rows));
-    if (sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_int(stmt, 0) != 400) {
-      fprintf(stderr, "\nbench: a row of %s is missing\n", table);
-      exit(1);
-    }
-    sqlite3_reset(stmt);
-  }
-  start = clock_seconds() - start;
-  sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_MISS, &pages, &high, 1);
-  sqlite3_finalize(stmt);
-  run_sql(db, "COMMIT");
-  return start * 1e9 / (double)(pages > 0 ? pages : 1);
+  return rows == 0 ? NAN : page_reads_ns(db, table, rows, READS, &random_state);
 }
 
 /* ns for a row at random, with and without PRAGMA mmap_size: then SQLite counts no misses. */
@@ -424,7 +390,7 @@ static int reads_mode(const options *o) {
   writer = database_open(win32, path, 512);
   run_sql(writer, "CREATE TABLE cold(id INTEGER PRIMARY KEY, body BLOB);"
                   "CREATE TABLE hot(id INTEGER PRIMARY KEY, body BLOB)");
-  add_rows(writer, "cold", 1, COLD_ROWS);
+  page_reads_add(writer, "cold", 1, COLD_ROWS);
   sqlite3_close(writer);
 
   printf("%-12s %14s %22s %22s\n", "VFS", "pages queued", "ns/page not queued",
@@ -455,7 +421,7 @@ static int reads_mode(const options *o) {
     fprintf(stderr, "queueing %" PRIu32 " pages\n", depths[i]);
     while (rows < depths[i]) {
       uint32_t n = depths[i] - rows < 500 ? depths[i] - rows : 500;
-      add_rows(writer, "hot", rows + 1, n);
+      page_reads_add(writer, "hot", rows + 1, n);
       rows += n;
     }
     cold = read_cost_ns(reader, "cold", COLD_ROWS);
