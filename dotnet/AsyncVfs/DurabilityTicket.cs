@@ -136,19 +136,14 @@ public sealed class DurabilityTicket
 
     private void FlushFiles()
     {
-        AsyncVfsException? failure = null;
         try
         {
-            int rc = value == 0 ? ResultCode.Ok : Native.Wait(value, Native.Forever);
-            if (rc != ResultCode.Ok) throw Refusal(rc, ResultCode.Describe(rc));
-            PassedFile.Flush(DatabasePath);
+            if (!Wait()) throw Refusal(ResultCode.Busy, ResultCode.Describe(ResultCode.Busy));
         }
         catch (AsyncVfsException e)
         {
-            failure = e;
+            Fail(e);
         }
-        if (failure is null) Complete(null);
-        else Fail(failure);
     }
 
     // Nothing may leave this method: below it is C.
