@@ -13,7 +13,7 @@
  *   (1) a page stands in the bucket of its number, and once.
  *   (2) count is the length of the list, and the list has what the buckets have.
  *   (3) no page begins at or behind size.
- * Locks:  those of the owner (store/store.h).
+ * Locks:  those of the owner (store/state.h).
  * Memory: a page belongs to the one table or pool that lists it. Adding a page
  *         never fails: without memory for more buckets the chains grow longer.
  *         So a commit, which only moves pages, cannot run out of memory.

@@ -57,7 +57,7 @@
  *
  * Locks:  look needs SHARED of the OS lock. replay, begin and all that follows need EXCLUSIVE (begin
  *         RESERVED) and store->lock, but for open, close, set_aside, look and replay: these wait for
- *         the disk, and belong to the setter of os_busy. Nothing here takes a lock.
+ *         the disk, and belong to the setter of os.busy. Nothing here takes a lock.
  * Memory: an avfs_redo is its opener's; pages are copied.
  * Errors: a page of the ring that the system cannot have (volume gone, disk full under a compressed
  *         file) makes the ring failed (seam/io.h): the process goes on, append answers as if full.

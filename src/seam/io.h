@@ -1,4 +1,4 @@
-/* io.h: the seam: all that store/ and engine/ ask of the machine.
+/* io.h: the seam: all that store/, engine/ and redo/ ask of the machine.
  *
  *      engine/                         store/
  *        |  read, write (overlapped)     |  open, identity
@@ -8,6 +8,7 @@
  *   | file.c: CreateFileW, ReadFile, WriteFile, ...     |
  *   | identity.c: GetFinalPathNameByHandleW, ...        |
  *   | port.c: CreateIoCompletionPort, Get/PostQueued... |
+ *   | mapping.c: CreateFileMappingW, MapViewOfFile      |
  *   +---------------------------------------------------+
  *
  * A table of functions, so that tests can count, fail, delay and record each

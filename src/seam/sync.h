@@ -48,7 +48,7 @@ AVFS_ROLE(avfs_binding_role);                               /* which SQLite is s
 AVFS_ROLE_INSIDE(avfs_batch_role, avfs_binding_role);       /* whether what was in flight is over (engine/batch.h) */
 AVFS_ROLE_INSIDE(avfs_registry_role, avfs_batch_role);      /* which stores are open; no I/O (store/registry.c) */
 AVFS_ROLE_INSIDE(avfs_engine_role, avfs_registry_role);     /* which tasks are due (engine/scheduler.c) */
-AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);        /* everything of one database (store/store.h) */
+AVFS_ROLE_INSIDE(avfs_store_role, avfs_engine_role);        /* everything of one database (store/state.h) */
 AVFS_ROLE_INSIDE(avfs_ticket_role, avfs_store_role);        /* which commit a ticket stands for (store/tickets.c) */
 AVFS_ROLE_INSIDE(avfs_pump_role, avfs_ticket_role);         /* which piece of a batch is next (engine/pump.h) */
 AVFS_ROLE_INSIDE(avfs_notifier_role, avfs_pump_role);       /* whom to call back next (engine/notifier.c) */

@@ -1,8 +1,13 @@
-/* report.h: what the application hears of what went wrong.
+/* report.h: what the application hears of what went wrong, and of a store's end.
  *
  *   avfs_report        sqlite3_log, and ASYNCVFS_LOG
  *   avfs_report_error  these, and asyncvfs_on_error: by the notifier's thread; of a loss
  *                      at once, by the calling thread
+ *   avfs_report_closed asyncvfs_on_closed, by the thread of the last connection
+ *
+ * Locks:  `report` guards the error callback and the calls that are in it, `closed`, which nothing is
+ *         taken inside, the other one. None is held while the application is called.
+ * Memory: what is told later is copied; it belongs to its notice.
  *
  * No lock of ours may be held by the caller: sqlite3_log calls the application.
  */

@@ -11,6 +11,8 @@
  *   open --drain--> leaving --drain, mostly nothing--> LAST --empty or fails--> OVER
  *     ^ a connection joins                               files closed, loss recorded,
  *     `------ (registry.c)                               removed, application told
+ *
+ * And what is asked of a database as a whole: flush, drain, settings, why it is passed through.
  */
 #ifndef AVFS_STORE_H
 #define AVFS_STORE_H

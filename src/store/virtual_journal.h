@@ -17,7 +17,7 @@
  * Invariants: (1) bytes behind size are never read: what a write skips is zeros.
  *             (2) a journal that was deleted has size 0 and no temporary file.
  * Locks:  none. It belongs to the connection that holds RESERVED
- *         (store/store.h), and passes from one to the next under store->lock.
+ *         (store/state.h), and passes from one to the next under store->lock.
  * Memory: blocks are kept for the next transaction; reset() keeps one.
  * Units:  bytes.
  */

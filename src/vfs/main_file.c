@@ -1,4 +1,4 @@
-/* main_file.c: a main database that is managed: every call is the store's.
+/* main_file.c: a main database that is managed: every call is the store's (connection.h, view.h).
  *
  * The store may answer that the database cannot be managed: xLock by AVFS_PASS,
  * COMMIT_PHASETWO by having handed its lock over. From then on the file is passed through

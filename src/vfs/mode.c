@@ -26,6 +26,11 @@
  * locking_mode=EXCLUSIVE, since a commit may make the database an encrypted one. Managed, the
  * parent's file of it is closed: the name belongs to the engine then.
  *
+ * Whoever watches (asyncvfs_on_passed) is told of each connection that becomes passed through, or is
+ * so no longer, by that connection's thread.
+ *
+ * Lock: watcher.lock guards the watcher, and is not held while it is called.
+ *
  * Invariants, checked by check_mode() around each change:
  *   (1) methods are those of the mode.
  *   (2) managed: there is a store, passed_level is NONE, the parent's journal is not open.
@@ -41,7 +46,6 @@
 
 #include <assert.h>
 
-/* Lock: of its own. The callback is called without it. */
 static struct watcher {
   avfs_lock lock;
   asyncvfs_passed_callback callback;

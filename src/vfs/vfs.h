@@ -8,7 +8,8 @@
  *            `----------- passed_file.c    passed through: the parent's file
  *       rollback journal -> journal_file.c of either: in memory, or the parent's file
  *       everything else --> the parent VFS, without us
- *       main database with a wrong URI parameter -> refused_file.c
+ *       main database with a wrong URI parameter, or that would be passed through with
+ *       require_managed=yes -> refused_file.c
  */
 #ifndef AVFS_VFS_H
 #define AVFS_VFS_H

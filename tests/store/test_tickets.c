@@ -10,7 +10,8 @@
 
 #include "asyncvfs.h"
 
-/* Of store/store.h, which would send this file's own sqlite3_ calls through the library's table. */
+/* Of store/registry.h and store/tickets.h, which would send this file's own sqlite3_ calls through
+ * the library's table. */
 uint64_t avfs_registry_next_id(void);
 void avfs_tickets_skip(uint64_t next);
 
