@@ -193,7 +193,7 @@ typedef enum waits_where { NOWHERE, HERE, AT_UNLOCK } waits_where;
 
 /* SQLite is asked: not under the lock. */
 static waits_where where_to_wait(avfs_conn *c) {
-  if (avfs_durability_get(&c->durability) != AVFS_DURABILITY_DISK) return NOWHERE;
+  if (avfs_durability_get(&c->durability) == AVFS_DURABILITY_MEMORY) return NOWHERE;
   return avfs_durability_unlocks(&c->durability) ? AT_UNLOCK : HERE;
 }
 

@@ -6,7 +6,7 @@
 #include "seam/sqlite_api.h"
 #include "seam/sync.h"
 
-enum { MOST_WORDS = 2 };
+enum { MOST_WORDS = 3 };
 
 /* A number from least to most, or one of the words. */
 static const struct {
@@ -14,7 +14,7 @@ static const struct {
   uint64_t least, most;
   const char *words[MOST_WORDS];
 } table[AVFS_SETTING_COUNT] = {
-    [AVFS_DURABILITY] = {"durability", 0, 0, {"memory", "disk"}},
+    [AVFS_DURABILITY] = {"durability", 0, 0, {"memory", "os", "disk"}},
     [AVFS_MAX_LAG_MS] = {"max_lag_ms", 0, 60000, {NULL}},
     [AVFS_MAX_QUEUE_BYTES] = {"max_queue_bytes", 1u << 20, (uint64_t)64 << 30, {NULL}},
     [AVFS_ON_FULL] = {"on_full", 0, 0, {"wait", "busy"}},
@@ -115,7 +115,7 @@ char *avfs_setting_list(const char *prefix) {
 /* 1 when text is one of setting i's words. */
 static int parse_word(int i, const char *text, uint64_t *value_out) {
   int w;
-  for (w = 0; w < MOST_WORDS; w++) {
+  for (w = 0; w < MOST_WORDS && table[i].words[w] != NULL; w++) {
     if (sqlite3_stricmp(text, table[i].words[w]) == 0) {
       *value_out = (uint64_t)w;
       return 1;
@@ -134,12 +134,10 @@ static int parse_number(int i, const char *text, uint64_t *value_out) {
 }
 
 static char *refusal(int i, const char *text) {
-  if (i == AVFS_DURABILITY && sqlite3_stricmp(text, "os") == 0) {
-    return sqlite3_mprintf("asyncvfs: durability=os is not there yet: must be memory or disk");
-  }
   if (avfs_setting_is_word(i)) {
-    return sqlite3_mprintf("asyncvfs: %s=%s: must be %s or %s", table[i].name, text,
-                           table[i].words[0], table[i].words[1]);
+    const char *const *w = table[i].words;
+    return sqlite3_mprintf("asyncvfs: %s=%s: must be %s%s%s or %s", table[i].name, text, w[0],
+                           w[2] == NULL ? "" : ", ", w[2] == NULL ? "" : w[1], w[2] == NULL ? w[1] : w[2]);
   }
   return sqlite3_mprintf("asyncvfs: %s=%s: must be a number from %lld to %lld", table[i].name,
                          text, (sqlite3_int64)table[i].least, (sqlite3_int64)table[i].most);

@@ -31,8 +31,9 @@ enum avfs_setting {
 
 /* Values of the settings that are words. */
 enum {
-  AVFS_DURABILITY_MEMORY,
-  AVFS_DURABILITY_DISK,
+  AVFS_DURABILITY_MEMORY,   /* in this process's memory */
+  AVFS_DURABILITY_OS,       /* in the ring too, which outlives the process (ring.h) */
+  AVFS_DURABILITY_DISK,     /* on the medium */
   AVFS_DURABILITY_STRICTEST = AVFS_DURABILITY_DISK
 };
 enum { AVFS_ON_FULL_WAIT, AVFS_ON_FULL_BUSY };

@@ -60,6 +60,7 @@
 #include "engine/scheduler.h"
 #include "pages/db_header.h"
 #include "pages/page_table.h"
+#include "redo/redo.h"
 #include "seam/io.h"
 #include "seam/sqlite_api.h"
 #include "seam/sync.h"
@@ -228,6 +229,14 @@ typedef struct avfs_room {
   uint64_t stalls;    /* writers that waited */
 } avfs_room;
 
+/* Commits that outlive the process (ring.c). */
+typedef struct avfs_ring {
+  avfs_redo *redo;         /* NULL: none is open. By the setter of os.busy, who has lock too */
+  const char *fallback;    /* why `disk` is in force instead of `os`; static text; NULL: it is not */
+  uint64_t replayed;       /* commits of a process that was killed, which this one has taken up */
+  uint64_t refused;        /* commits in rings that were set aside */
+} avfs_ring;
+
 /* Memory-mapped reads (view.c). */
 typedef struct avfs_views {
   avfs_view *first;           /* of the file, the newest first */
@@ -285,6 +294,7 @@ struct avfs_store {
   avfs_commits commits AVFS_GUARDED_BY(avfs_store_role);
   avfs_drain drain AVFS_GUARDED_BY(avfs_store_role);
   avfs_room room AVFS_GUARDED_BY(avfs_store_role);
+  avfs_ring ring AVFS_GUARDED_BY(avfs_store_role);
   avfs_views views AVFS_GUARDED_BY(avfs_store_role);
   avfs_settings settings AVFS_GUARDED_BY(avfs_store_role);
 

@@ -459,7 +459,7 @@ static void a_wrong_uri_value_is_told_by_the_open_itself(void) {
   if (!sql_vfs_is_asyncvfs()) return;
   for (int i = 0; i < 2; i++) {
     check_names("max_lag_ms=abc", "max_lag_ms", "0 to 60000");
-    check_names("durability=always", "durability", "memory or disk");
+    check_names("durability=always", "durability", "memory, os or disk");
     check_names("max_lag_ms=10&close=never", "close", "drain or abandon");
     check_names("max_queue_bytes=1", "max_queue_bytes", "1048576");
     CHECK_STR_EQ(refusal_of("max_lag_ms=10"), "");
