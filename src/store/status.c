@@ -19,6 +19,8 @@ typedef struct snapshot {
   avfs_settings settings;
   avfs_batch_counters n;
   avfs_lag lag;
+  avfs_ring ring;
+  uint64_t ring_bytes, ring_room;
   uint64_t commits, durable, bytes, pages, oldest_ms, os_lock, wakes, stalls, error_age_ms;
   uint32_t error_os;
   int error_rc, level, local;
@@ -47,6 +49,11 @@ static void take(avfs_store *s, snapshot *t) {
   t->error_age_ms = age_ms(now, s->drain.error_ns);
   t->level = s->os.level;
   t->local = avfs_lock_table_highest(&s->turns.table);
+  t->ring = s->ring;
+  if (s->ring.redo != NULL) {
+    t->ring_bytes = avfs_redo_used(s->ring.redo);
+    t->ring_room = avfs_redo_room(s->ring.redo);
+  }
   avfs_store_leave_shared(s);
 }
 
@@ -55,12 +62,18 @@ static const char *error_text(const snapshot *t) {
   return text != NULL ? text : sqlite3_errstr(t->error_rc);
 }
 
-static void append_settings(sqlite3_str *out, const avfs_settings *settings, avfs_conn *c) {
+/* As avfs_store_durability. */
+static uint64_t in_force(const snapshot *t, uint64_t durability) {
+  return durability == AVFS_DURABILITY_OS && t->ring.fallback != NULL ? AVFS_DURABILITY_DISK : durability;
+}
+
+static void append_settings(sqlite3_str *out, const snapshot *t, avfs_conn *c) {
+  const avfs_settings *settings = &t->settings;
   int i;
   for (i = 0; i < AVFS_SETTING_COUNT; i++) {
     uint64_t v = avfs_setting_is_process(i) ? avfs_setting_default(i) : settings->value[i];
     char *text;
-    if (i == AVFS_DURABILITY && c != NULL) v = avfs_durability_get(&c->durability);
+    if (i == AVFS_DURABILITY) v = in_force(t, c == NULL ? v : avfs_durability_get(&c->durability));
     text = avfs_setting_format(i, v);
     sqlite3_str_appendf(out, avfs_setting_is_word(i) ? ",\"%s\":\"%s\"" : ",\"%s\":%s",
                         avfs_setting_name(i), text);
@@ -76,6 +89,13 @@ static void append_lag(sqlite3_str *out, const snapshot *t) {
     sqlite3_str_appendf(out, i == 0 ? "%lld" : ",%lld", (i64)t->lag.batches[i]);
   }
   sqlite3_str_appendf(out, "]}");
+}
+
+static void append_ring(sqlite3_str *out, const snapshot *t) {
+  sqlite3_str_appendf(out, ",\"redo\":{\"bytes\":%lld,\"room\":%lld,\"replayed\":%lld,\"refused\":%lld,"
+                      "\"reason\":\"%s\"}", (i64)t->ring_bytes, (i64)t->ring_room,
+                      (i64)t->ring.replayed, (i64)t->ring.refused,
+                      t->ring.fallback == NULL ? "" : t->ring.fallback);
 }
 
 char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
@@ -101,7 +121,8 @@ char *avfs_store_status(avfs_store *s, avfs_conn *conn, const char *reason) {
       "\"os_calls\":{\"lock\":%lld,\"wake\":%lld,\"read\":%lld}",
       t.error_rc, t.error_os, error_text(&t), (i64)t.error_age_ms, t.level, t.local,
       (i64)t.os_lock, (i64)t.wakes, (i64)(conn == NULL ? 0 : conn->disk_reads));
-  append_settings(out, &t.settings, conn);
+  append_ring(out, &t);
+  append_settings(out, &t, conn);
   sqlite3_str_appendf(out, ",\"unknown_parameters\":\"%s\"",
                       conn == NULL || conn->misspelt == NULL ? "" : conn->misspelt);
   sqlite3_str_appendf(out, "}");

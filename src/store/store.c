@@ -387,6 +387,14 @@ void avfs_store_set(avfs_store *s, int i, uint64_t value) {
   avfs_drain_wake(s);   /* a batch may be due earlier now */
 }
 
+uint64_t avfs_store_durability(avfs_store *s, uint64_t value) {
+  if (s == NULL || value != AVFS_DURABILITY_OS) return value;
+  avfs_store_enter_shared(s);
+  if (s->ring.fallback != NULL) value = AVFS_DURABILITY_DISK;
+  avfs_store_leave_shared(s);
+  return value;
+}
+
 void avfs_store_set_chunk(avfs_store *s, int bytes) {
   avfs_store_enter(s);
   s->content.chunk_bytes = bytes > 0 ? (uint32_t)bytes : 0;

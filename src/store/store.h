@@ -55,6 +55,9 @@ extern const char avfs_not_rollback_mode[];
 /* Setting i; what waits by it looks again. */
 uint64_t avfs_store_get(avfs_store *s, int i);
 void avfs_store_set(avfs_store *s, int i, uint64_t value);
+/* The AVFS_DURABILITY_x that is in force where a connection has set this one: disk instead of os
+ * where there can be no ring. s: NULL is fine. */
+uint64_t avfs_store_durability(avfs_store *s, uint64_t value);
 /* SQLITE_FCNTL_CHUNK_SIZE: the file grows and shrinks by so many bytes; 0 or less: by any. */
 void avfs_store_set_chunk(avfs_store *s, int bytes);
 

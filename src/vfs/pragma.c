@@ -70,7 +70,7 @@ static int pragma_setting(avfs_main_file *m, int i, const char *text, char **ans
   }
   if (i == AVFS_DURABILITY) {
     if (text != NULL) avfs_durability_set(&m->conn.durability, v);
-    v = avfs_durability_get(&m->conn.durability);
+    v = avfs_store_durability(s, avfs_durability_get(&m->conn.durability));
   } else if (avfs_setting_is_process(i)) {
     if (text != NULL) avfs_setting_set_default(i, v);
   } else if (s != NULL) {

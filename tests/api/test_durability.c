@@ -12,6 +12,7 @@
 
 #include "asyncvfs.h"
 #include "harness.h"
+#include "store/store_peek.h"
 #include "vfs/sql_tools.h"
 
 #define LINE_MS 60000
@@ -455,7 +456,7 @@ static void program_that_ends_without_time_says_what_is_lost(void) {
 
 static void settings_refuse_what_is_out_of_range(void) {
   static const char *const bad[] = {
-      "durability=os",    "durability=never",    "max_lag_ms=-1",        "max_lag_ms=60001",
+      "durability=never", "durability=osx",    "max_lag_ms=-1",        "max_lag_ms=60001",
       "max_lag_ms=1s",    "max_queue_bytes=1",   "on_full=maybe",        "full_timeout_ms=x",
       "close=never",      "close_timeout_ms=-5", "max_queue_bytes=68719476737",
       "max_process_bytes=0", "exit_timeout_ms=forever", "full_timeout_ms=",
@@ -471,11 +472,70 @@ static void settings_refuse_what_is_out_of_range(void) {
     CHECK_EQ(sql_exec(db, sql) & 0xff, SQLITE_ERROR);
     if (!CHECK(strstr(sqlite3_errmsg(db), name) != NULL)) harness_print("%s\n", sqlite3_errmsg(db));
   }
-  check_refused(db, "PRAGMA asyncvfs_durability=os", "durability=os is not there yet: must be memory or disk");
+  check_refused(db, "PRAGMA asyncvfs_durability=never", "durability=never: must be memory, os or disk");
   check_refused(db, "PRAGMA asyncvfs_max_lag_ms=60001", "max_lag_ms=60001: must be a number from 0 to 60000");
   check_refused(db, "PRAGMA asyncvfs_on_full=maybe", "on_full=maybe: must be wait or busy");
   sql_must(db, "PRAGMA asyncvfs_on_full=BUSY; PRAGMA asyncvfs_close_timeout_ms=0");
   CHECK_EQ(sql_int(db, "PRAGMA asyncvfs_close_timeout_ms"), 0);
+  sql_close(db);
+}
+
+/* durability as a connection is told it: by the pragma, and by the status. */
+static void check_durability(sqlite3 *db, const char *expected) {
+  char text[4000] = "", key[60];
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_durability", text, sizeof text), SQLITE_OK);
+  CHECK_STR_EQ(text, expected);
+  snprintf(key, sizeof key, "\"durability\":\"%s\"", expected);
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_status", text, sizeof text), SQLITE_OK);
+  if (!CHECK(strstr(text, key) != NULL)) harness_print("%s\n", text);
+}
+
+static void durability_is_one_of_three_words(void) {
+  static const char *const words[] = {"memory", "os", "disk"};
+  const char *path;
+  sqlite3 *db = sql_open_table(&path), *other;
+  if (db == NULL) return;
+  for (int i = 0; i < 3; i++) {
+    char parameter[40], before[40] = "";
+    sql_mustf(db, "PRAGMA asyncvfs_durability=%s", words[i]);
+    check_durability(db, words[i]);
+    sql_must(db, "INSERT INTO t(b) VALUES(1)");
+    check_durability(db, words[i]);
+    snprintf(parameter, sizeof parameter, "durability=%s", words[i]);
+    other = sql_open(sql_uri(path, parameter), sql_vfs());
+    check_durability(other, words[i]);
+    CHECK_EQ(sql_try_text(other, "PRAGMA asyncvfs_durability=memory", before, sizeof before), SQLITE_OK);
+    sql_close(other);
+    check_durability(db, words[i]);   /* a connection's own */
+    CHECK_EQ(asyncvfs_default("durability", words[i], NULL, 0), SQLITE_OK);
+    other = sql_open(path, sql_vfs());
+    check_durability(other, words[i]);
+    sql_close(other);
+  }
+  CHECK_EQ(asyncvfs_default("durability", "memory", NULL, 0), SQLITE_OK);
+  sql_close(db);
+}
+
+static void where_os_cannot_be_had_disk_is_in_force_and_says_why(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path), *other;
+  sqlite3_file *file = NULL;
+  char text[4000] = "";
+  if (db == NULL) return;
+  CHECK_EQ(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file), SQLITE_OK);
+  store_peek_fall_back(file, "there is no room");
+  check_durability(db, "memory");
+  sql_must(db, "PRAGMA asyncvfs_durability=os");
+  check_durability(db, "disk");
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_status", text, sizeof text), SQLITE_OK);
+  if (!CHECK(strstr(text, ",\"reason\":\"there is no room\"}") != NULL)) harness_print("%s\n", text);
+  other = sql_open(sql_uri(path, "durability=os"), sql_vfs());
+  check_durability(other, "disk");
+  sql_close(other);
+  store_peek_fall_back(file, NULL);
+  check_durability(db, "os");   /* what was set is kept */
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_status", text, sizeof text), SQLITE_OK);
+  if (!CHECK(strstr(text, ",\"reason\":\"\"}") != NULL)) harness_print("%s\n", text);
   sql_close(db);
 }
 
@@ -502,4 +562,6 @@ void suite_durability(void) {
   ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
   }
   ADD_TEST(suite, settings_refuse_what_is_out_of_range);
+  ADD_TEST(suite, durability_is_one_of_three_words);
+  ADD_TEST(suite, where_os_cannot_be_had_disk_is_in_force_and_says_why);
 }

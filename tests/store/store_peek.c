@@ -28,3 +28,10 @@ uint64_t store_peek_memory(sqlite3_file *main) {
   avfs_store_leave(s);
   return bytes;
 }
+
+void store_peek_fall_back(sqlite3_file *main, const char *reason) {
+  avfs_store *s = ((avfs_main_file *)main)->conn.store;
+  avfs_store_enter(s);
+  s->ring.fallback = reason;
+  avfs_store_leave(s);
+}

@@ -13,4 +13,8 @@ uint64_t store_peek_turn_until_ns(sqlite3_file *main);
 /* The bytes of pages, journal and buffers that it has in memory. By the thread of its writer. */
 uint64_t store_peek_memory(sqlite3_file *main);
 
+/* As if this were why there can be no ring of commits for its database; static text. NULL: there
+ * can be one. */
+void store_peek_fall_back(sqlite3_file *main, const char *reason);
+
 #endif
