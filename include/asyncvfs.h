@@ -217,6 +217,31 @@ void ASYNCVFS_CALL asyncvfs_on_closed(asyncvfs_closed_callback callback, void *a
  * as asyncvfs_flush(NULL, timeout_ms). */
 int ASYNCVFS_CALL asyncvfs_end(int timeout_ms);
 
+/* Replays the commits that a process left behind which was killed or crashed, and writes them to
+ * the database, which any SQLite can open then. Needed only where a program without asyncvfs comes
+ * first: each open through asyncvfs does the same, before anything is read.
+ *
+ * path            of the database, as for sqlite3_open_v2
+ * replayed_out    so many commits were replayed since this process opened the database; 0: there
+ *                 were none, also where the ring of commits (<path>-avfsredo) is not there
+ *
+ * Opens a connection of its own, and waits for other processes' locks 5 seconds altogether, then
+ * for the disk.
+ *
+ * SQLITE_OK        all that was there is in the file, durable, and its lock is given back
+ * SQLITE_WARNING   there were commits that may not be replayed: somebody else has written to the
+ *                  database since, or it is another file. They are in <path>-avfsredo-refused, and
+ *                  the database is what it was. Or there is a ring beside a database that can never
+ *                  be managed here (read-only, a network volume): it is left as it is. The log says
+ *                  which, and so does asyncvfs_on_error of the former
+ * SQLITE_CANTOPEN  no such file, or it cannot be opened
+ * SQLITE_NOTADB    it is no database, or an encrypted one
+ * SQLITE_BUSY      another program uses the database; or a connection of this process is in a
+ *                  transaction: then the commits are replayed and durable, but the lock is kept
+ * SQLITE_FULL, SQLITE_IOERR_x   the disk refuses; close and open tries again
+ * SQLITE_MISUSE    asyncvfs is not registered yet, or a NULL */
+int ASYNCVFS_CALL asyncvfs_recover(const char *path, long long *replayed_out);
+
 /* ASYNCVFS_VERSION of the library that is loaded, "major.minor.patch"; static. */
 const char *ASYNCVFS_CALL asyncvfs_version(void);
 

@@ -21,6 +21,7 @@
   SUITE(leaks)         \
   SUITE(loading)       \
   SUITE(durability)    \
+  SUITE(recover)       \
   SUITE(sqlite3async)  \
   SUITE(kill)          \
   SUITE(two_processes) \

@@ -142,6 +142,41 @@ int ASYNCVFS_CALL asyncvfs_is_durable(long long ticket) {
   return rc;
 }
 
+/* ---- recovery ------------------------------------------------------------------ */
+
+/* In the row that PRAGMA asyncvfs_recover answers. */
+static int take_replayed(void *arg, int n, char **values, char **names) {
+  const char *p = values[0];
+  long long v = 0;
+  (void)n;
+  (void)names;
+  for (; p != NULL && *p >= '0' && *p <= '9'; p++) v = v * 10 + (*p - '0');
+  *(long long *)arg = v;
+  return 0;
+}
+
+/* The schema is read first: by SQLite's rules of waiting, and to see that it is a database. */
+static int recover(sqlite3 *db, long long *replayed_out) {
+  int rc;
+  if (avfs_main_file_of(db, NULL) == NULL) return SQLITE_CANTOPEN;   /* "", ":memory:" */
+  rc = sqlite3_exec(db, "PRAGMA busy_timeout=5000; SELECT count(*) FROM sqlite_master", NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(db, "PRAGMA asyncvfs_recover", take_replayed, replayed_out, NULL);
+  return rc == SQLITE_OK ? rc : sqlite3_extended_errcode(db);
+}
+
+int ASYNCVFS_CALL asyncvfs_recover(const char *path, long long *replayed_out) {
+  sqlite3 *db = NULL;
+  int rc;
+  if (sqlite3_api == NULL || path == NULL || replayed_out == NULL) return SQLITE_MISUSE;
+  *replayed_out = 0;
+  rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_FULLMUTEX,
+                       avfs_asyncvfs.name);
+  if (rc != SQLITE_OK && db != NULL) rc = sqlite3_extended_errcode(db);
+  if (rc == SQLITE_OK) rc = recover(db, replayed_out);
+  sqlite3_close(db);
+  return rc;
+}
+
 /* ---- errors and settings ---------------------------------------------------------- */
 
 int ASYNCVFS_CALL asyncvfs_on_error(asyncvfs_error_callback callback, void *arg) {

@@ -395,6 +395,14 @@ uint64_t avfs_store_durability(avfs_store *s, uint64_t value) {
   return value;
 }
 
+avfs_ring avfs_store_ring(avfs_store *s) {
+  avfs_ring ring;
+  avfs_store_enter_shared(s);
+  ring = s->ring;
+  avfs_store_leave_shared(s);
+  return ring;
+}
+
 void avfs_store_set_chunk(avfs_store *s, int bytes) {
   avfs_store_enter(s);
   s->content.chunk_bytes = bytes > 0 ? (uint32_t)bytes : 0;

@@ -58,6 +58,8 @@ void avfs_store_set(avfs_store *s, int i, uint64_t value);
 /* The AVFS_DURABILITY_x that is in force where a connection has set this one: disk instead of os
  * where there can be no ring. s: NULL is fine. */
 uint64_t avfs_store_durability(avfs_store *s, uint64_t value);
+/* What has become of commits that outlived their process. */
+avfs_ring avfs_store_ring(avfs_store *s);
 /* SQLITE_FCNTL_CHUNK_SIZE: the file grows and shrinks by so many bytes; 0 or less: by any. */
 void avfs_store_set_chunk(avfs_store *s, int bytes);
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "store/connection.h"
 #include "store/report.h"
 #include "store/status.h"
 #include "store/store.h"
@@ -114,10 +115,69 @@ static int pragma_drain(avfs_main_file *m, char **answer) {
   return rc;
 }
 
+/* SHARED for a moment, unless the connection has it: what a killed process left in the ring of
+ * commits is taken up with the database's lock. Not by xLock: SQLite's own are counted there. */
+static int touch(avfs_main_file *m) {
+  int rc = SQLITE_BUSY;
+  if (m->conn.locker.level > AVFS_LOCK_NONE || avfs_counter_get(&m->conn.passed_level) > AVFS_LOCK_NONE) {
+    return SQLITE_OK;
+  }
+  do rc = avfs_conn_lock(&m->conn, AVFS_LOCK_SHARED);
+  while (rc == SQLITE_BUSY && m->conn.busy_handler != NULL && m->conn.busy_handler(m->conn.busy_arg));
+  if (rc == SQLITE_OK) rc = avfs_conn_unlock(&m->conn, AVFS_LOCK_NONE);
+  return rc == AVFS_PASS ? SQLITE_OK : rc;
+}
+
+/* Of a database that can never be managed here, nothing is replayed. */
+static int is_left_alone(const avfs_main_file *m, int *left_out) {
+  sqlite3_vfs *parent = m->vfs->parent;
+  char *name = sqlite3_mprintf("%s" AVFS_REDO_SUFFIX, m->conn.path);
+  int rc = name == NULL ? SQLITE_NOMEM : parent->xAccess(parent, name, SQLITE_ACCESS_EXISTS, left_out);
+  sqlite3_free(name);
+  return rc;
+}
+
+/* message: by sqlite3_malloc, taken over; it goes to the log too. */
+static int not_replayed(char *message, char **answer) {
+  if (message == NULL) return SQLITE_NOMEM;
+  avfs_report(SQLITE_WARNING, "%s", message);
+  *answer = message;
+  return SQLITE_WARNING;
+}
+
+static int pragma_recover(avfs_main_file *m, char **answer) {
+  avfs_ring ring;
+  int left = 0, rc;
+  memset(&ring, 0, sizeof ring);
+  if (m->conn.store == NULL) {
+    rc = is_left_alone(m, &left);
+    if (left) {
+      return not_replayed(sqlite3_mprintf("asyncvfs_recover: %s" AVFS_REDO_SUFFIX " is not replayed, since the "
+                                          "database cannot be managed: %s", m->conn.path, m->reason), answer);
+    }
+  } else {
+    rc = touch(m);
+    if (rc == SQLITE_OK) rc = pragma_drain(m, answer);
+    sqlite3_free(*answer);
+    *answer = NULL;
+    ring = avfs_store_ring(m->conn.store);
+  }
+  if (rc != SQLITE_OK) {
+    *answer = sqlite3_mprintf("asyncvfs_recover: %s: %s", m->conn.path, sqlite3_errstr(rc));
+  } else if (ring.refused > 0) {
+    rc = not_replayed(sqlite3_mprintf("asyncvfs_recover: %lld commits of %s were not replayed, since they do not "
+                                      "fit the database as it is; they are in %s" AVFS_REDO_ASIDE_SUFFIX,
+                                      (sqlite3_int64)ring.refused, m->conn.path, m->conn.path), answer);
+  } else {
+    *answer = sqlite3_mprintf("%lld", (sqlite3_int64)ring.replayed);
+  }
+  return rc;
+}
+
 /* Lists all that there is. */
 static char *unknown_message(const char *name) {
   return sqlite3_mprintf("no such pragma: asyncvfs_%s; there are asyncvfs_flush, asyncvfs_drain, "
-                         "asyncvfs_status, %z", name, avfs_setting_list("asyncvfs_"));
+                         "asyncvfs_recover, asyncvfs_status, %z", name, avfs_setting_list("asyncvfs_"));
 }
 
 int avfs_pragma(avfs_main_file *m, char **arg) {
@@ -130,6 +190,7 @@ int avfs_pragma(avfs_main_file *m, char **arg) {
   if (i >= 0) return pragma_setting(m, i, text, &arg[0]);
   if (sqlite3_stricmp(name, "flush") == 0) return pragma_flush(m, &arg[0]);
   if (sqlite3_stricmp(name, "drain") == 0) return pragma_drain(m, &arg[0]);
+  if (sqlite3_stricmp(name, "recover") == 0) return pragma_recover(m, &arg[0]);
   if (sqlite3_stricmp(name, "status") == 0) {
     arg[0] = avfs_store_status(m->conn.store, &m->conn, m->reason);
     return arg[0] == NULL ? SQLITE_NOMEM : SQLITE_OK;

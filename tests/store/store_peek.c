@@ -35,3 +35,11 @@ void store_peek_fall_back(sqlite3_file *main, const char *reason) {
   s->ring.fallback = reason;
   avfs_store_leave(s);
 }
+
+void store_peek_recovered(sqlite3_file *main, uint64_t replayed, uint64_t refused) {
+  avfs_store *s = ((avfs_main_file *)main)->conn.store;
+  avfs_store_enter(s);
+  s->ring.replayed = replayed;
+  s->ring.refused = refused;
+  avfs_store_leave(s);
+}

@@ -16,5 +16,7 @@ uint64_t store_peek_memory(sqlite3_file *main);
 /* As if this were why there can be no ring of commits for its database; static text. NULL: there
  * can be one. */
 void store_peek_fall_back(sqlite3_file *main, const char *reason);
+/* As if so many commits of a killed process had been replayed, and refused. */
+void store_peek_recovered(sqlite3_file *main, uint64_t replayed, uint64_t refused);
 
 #endif
