@@ -24,6 +24,7 @@
   SUITE(recover)       \
   SUITE(sqlite3async)  \
   SUITE(kill)          \
+  SUITE(survive)       \
   SUITE(two_processes) \
   SUITE(hot_journal)   \
   SUITE(page_table)    \
@@ -67,6 +68,7 @@
   ROLE(sleep)  \
   ROLE(sql)    \
   ROLE(stream) \
+  ROLE(survivor) \
   ROLE(recorder) \
   ROLE(open_uri) \
   ROLE(large) \

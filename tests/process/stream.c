@@ -128,6 +128,26 @@ static int begin_or_go_on(const stream *s, sqlite3 *db, int *last_out) {
   return rc;
 }
 
+int stream_begin(const stream *s, sqlite3 *db, int *n_out) {
+  int rc = set_up(s, db);
+  *n_out = 0;
+  return rc == SQLITE_OK ? begin_or_go_on(s, db, n_out) : rc;
+}
+
+int stream_write_in(const stream *s, sqlite3 *db, int i) {
+  return write_body(s, db, i);
+}
+
+int stream_write_next(const stream *s, sqlite3 *db, int *n_out) {
+  int64_t n = 0;
+  int rc = sql_exec(db, "BEGIN IMMEDIATE");
+  if (rc == SQLITE_OK) rc = sql_try_int(db, "SELECT n FROM last", &n);
+  if (rc == SQLITE_OK) rc = write_body(s, db, (int)n + 1);
+  if (rc == SQLITE_OK) rc = sql_exec(db, "COMMIT");
+  *n_out = (int)n + 1;
+  return rc;
+}
+
 static void say(const char *what, int n) {
   printf("%s %d\n", what, n);
   fflush(stdout);
@@ -151,8 +171,7 @@ int role_stream(int argc, char **argv) {
               .shrinks = atoi(argv[10]) != 0,
               .pragma = argv[11][0] != 0 ? argv[11] : NULL};
   int rc = sql_try_open(path, s.vfs, &db);
-  if (rc == SQLITE_OK) rc = set_up(&s, db);
-  if (rc == SQLITE_OK) rc = begin_or_go_on(&s, db, &i);
+  if (rc == SQLITE_OK) rc = stream_begin(&s, db, &i);
   rng_seed(s.seed);
   bool disk = s.pragma != NULL && strcmp(s.pragma, "asyncvfs_durability=disk") == 0;
   while (rc == SQLITE_OK) {

@@ -50,6 +50,14 @@ int stream_kill(const stream *s, const char *path, int lines, bool aimed);
 int stream_write(const stream *s, sqlite3 *db, int first, int last);
 int stream_create(const stream *s, sqlite3 *db);
 
+/* What a child does before its first transaction: settings, tables, if there are none; *n_out is
+ * how many transactions the database has. */
+int stream_begin(const stream *s, sqlite3 *db, int *n_out);
+/* The statements of transaction i, in one that is open. */
+int stream_write_in(const stream *s, sqlite3 *db, int i);
+/* Writes the one after the newest, for a connection beside others. */
+int stream_write_next(const stream *s, sqlite3 *db, int *n_out);
+
 /* Asserts that db holds the state after some number of transactions, and
  * returns that number; -1, with a failed check, if it does not. A database in
  * which nothing is yet, not even the tables, is at 0. */

@@ -412,7 +412,9 @@ bool sql_delete_database(const char *path) {
   bool journal = sql_file_delete(sql_beside(path, "-journal"));
   bool wal = sql_file_delete(sql_beside(path, "-wal"));
   bool shm = sql_file_delete(sql_beside(path, "-shm"));
-  return sql_file_delete(path) && journal && wal && shm;
+  bool ring = sql_file_delete(sql_beside(path, "-avfsredo"));
+  bool refused = sql_file_delete(sql_beside(path, "-avfsredo-refused"));
+  return sql_file_delete(path) && journal && wal && shm && ring && refused;
 }
 
 void sql_check_nothing_beside(const char *path) {

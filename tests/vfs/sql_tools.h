@@ -96,7 +96,7 @@ int64_t sql_file_read(const char *path, int64_t offset, void *bytes, size_t n);
  * four buffers that are used in turn. */
 const char *sql_beside(const char *path, const char *suffix);
 
-/* Copies a database and its -journal, or takes both away. */
+/* Copies a database and its -journal, or takes both away, and what else lies beside it. */
 bool sql_copy_database(const char *from, const char *to);
 bool sql_delete_database(const char *path);
 
