@@ -45,7 +45,7 @@ for room in seam pages engine redo store; do
 done
 
 # What a store is made of, beside its names and its ids, is its own.
-parts='content|os|turns|commits|drain|room|views|settings|batch|spare|task|writer|through|changed|lock'
+parts='content|os|turns|commits|drain|ring|room|views|settings|batch|spare|task|writer|through|changed|lock'
 bad=$(grep -nE "(\<s|store)->($parts)\>" "$src"/vfs/*.c "$src"/api/*.c || true)
 [ -z "$bad" ] || complain "$bad" "a field of a store: use a function of src/store"
 exit $status

@@ -146,7 +146,10 @@ typedef struct asyncvfs_error {
   long long waiting;    /* commits that are in memory only */
   const char *path;     /* of the database, UTF-8 */
   const char *message;  /* as the log has it */
-  long long lost;       /* the database is closed: as many commits are lost; else 0 */
+  long long lost;       /* as many commits are lost: the database is closed, or (SQLITE_WARNING) it
+                         * is opened after a process was killed, and they do not fit to it; else 0 */
+  long long kept;       /* the database is closed: as many commits are not on the disk, but who opens
+                         * it next through asyncvfs has them (durability=os); else 0 */
 } asyncvfs_error;
 
 /* Calls back for each failure of a batch in this process; the commits are still there

@@ -1,5 +1,10 @@
 /* main.c: tests.exe, made of what suites.h lists. */
 #include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/settings.h"
 #include "win32/machine.h"
 
 #define SUITE(name) {#name, suite_##name, false},
@@ -9,6 +14,14 @@
 static const harness_suite suites[] = {SUITES{NULL, NULL, false}};
 static const harness_role roles[] = {ROLES{NULL, NULL}};
 
+/* TEST_DURABILITY: what the databases begin with that say nothing themselves. */
+static void set_durability(void) {
+  const char *text = getenv("TEST_DURABILITY");
+  if (text != NULL && strcmp(text, "os") == 0) avfs_setting_set_default(AVFS_DURABILITY, AVFS_DURABILITY_OS);
+  if (text != NULL && strcmp(text, "disk") == 0) avfs_setting_set_default(AVFS_DURABILITY, AVFS_DURABILITY_DISK);
+}
+
 int main(int argc, char **argv) {
+  set_durability();
   return machine_begin() ? harness_main(argc, argv, suites, roles) : 2;
 }

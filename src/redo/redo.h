@@ -153,8 +153,8 @@ typedef struct avfs_redo_report {
   uint32_t page_bytes;   /* unit of the pages */
 } avfs_redo_report;
 
-/* Opens the ring of this path: with AVFS_MAP_READ one that is there (SQLITE_CANTOPEN), with
- * AVFS_MAP_WRITE for this process alone, made of `bytes` bytes if there is none. SQLITE_BUSY: another
+/* Opens the ring of this path: with AVFS_MAP_READ one that is there (SQLITE_CANTOPEN; SQLITE_EMPTY: its
+ * process was killed while it made it, so it holds nothing), with AVFS_MAP_WRITE for this process alone, made of `bytes` bytes if there is none. SQLITE_BUSY: another
  * process has it. */
 int avfs_redo_open(const avfs_io *io, const char *path, int how, uint64_t bytes, avfs_redo **r_out);
 /* Closes it, and deletes it too with remove: SQLITE_BUSY when somebody else has it open. What
@@ -195,6 +195,9 @@ int avfs_redo_serves(const avfs_redo *r);
  * say that this one survives: 0, none: it does now. Its own: it is not in the ring. One before
  * it: it is, behind others that are not. */
 uint64_t avfs_redo_append(avfs_redo *r, const avfs_redo_commit *c);
+/* The newest commit, the store's number, up to which all that no batch has written is in the ring and
+ * can be replayed; 0: it cannot be told. */
+uint64_t avfs_redo_newest(const avfs_redo *r);
 /* 1 when a commit of so many pages fits, whatever it changes in them. */
 int avfs_redo_fits(const avfs_redo *r, uint32_t pages, uint32_t page_bytes);
 /* A batch of all commits up to seq, the newest, is about to begin. */

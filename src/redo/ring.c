@@ -57,7 +57,7 @@ int avfs_redo_open(const avfs_io *io, const char *path, int how, uint64_t bytes,
   /* One whose process was killed while it made it holds nothing yet. */
   if (rc == SQLITE_OK && r->file->bytes < AVFS_REDO_LEAST_BYTES) {
     (void)io->unmap_file(r->file, 0);
-    rc = SQLITE_CANTOPEN;
+    rc = SQLITE_EMPTY;
   }
   if (rc != SQLITE_OK) {
     avfs_free(r);
@@ -139,6 +139,10 @@ uint64_t avfs_redo_append(avfs_redo *r, const avfs_redo_commit *c) {
   r->next++;
   r->counter = counter;
   return r->awaits;
+}
+
+uint64_t avfs_redo_newest(const avfs_redo *r) {
+  return r->serves && r->awaits == 0 && !r->file->failed ? r->next - 1 - r->shift : 0;
 }
 
 int avfs_redo_fits(const avfs_redo *r, uint32_t pages, uint32_t page_bytes) {

@@ -130,7 +130,8 @@ struct avfs_io {
 
   /* Maps all of a file. AVFS_MAP_WRITE: one that is shorter is made `bytes` long, by zeros that are
    * really written, so that there is room for all of it. SQLITE_CANTOPEN: there is none.
-   * SQLITE_BUSY: another process has it. SQLITE_FULL. */
+   * SQLITE_EMPTY: it has no bytes, and is not made longer. SQLITE_BUSY: another process has it.
+   * SQLITE_FULL. */
   int (*map_file)(const char *path, int how, uint64_t bytes, avfs_mapping **m_out);
   /* And closes it; then, with `remove`, deletes it: SQLITE_BUSY as remove. */
   int (*unmap_file)(avfs_mapping *m, int remove);

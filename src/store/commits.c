@@ -2,6 +2,7 @@
 #include "store/commits.h"
 
 #include "store/notices.h"
+#include "store/redo_ring.h"
 #include "store/tickets.h"
 
 enum { GATHER_MOST_MS = 10 };   /* the threads of a batch come again in less */
@@ -19,6 +20,7 @@ void avfs_commits_add_draining(avfs_store *s, uint64_t now_ns) {
   s->commits.draining_seq = ++s->commits.commit_seq;
   s->commits.draining_oldest_ns = now_ns;
   s->commits.draining_waiting = 0;
+  avfs_ring_freeze(s);
 }
 
 void avfs_commits_freeze(avfs_store *s) {
@@ -27,6 +29,7 @@ void avfs_commits_freeze(avfs_store *s) {
   s->commits.waiting = 0;
   s->commits.draining_oldest_ns = s->commits.oldest_ns;
   s->commits.oldest_ns = 0;
+  avfs_ring_freeze(s);
 }
 
 static void note_lag(avfs_lag *lag, uint64_t ns) {
@@ -40,6 +43,7 @@ void avfs_commits_durable(avfs_store *s, uint64_t now_ns, uint64_t took_ns, int 
   uint64_t gather_ns = took_ns / 2;
   if (gather_ns > avfs_ms_to_ns(GATHER_MOST_MS)) gather_ns = avfs_ms_to_ns(GATHER_MOST_MS);
   s->commits.durable_seq = s->commits.draining_seq;
+  avfs_ring_durable(s);
   if (notify) avfs_notices_due(s);
   note_lag(&s->commits.lag, now_ns - s->commits.draining_oldest_ns);
   s->commits.draining_oldest_ns = 0;

@@ -6,6 +6,7 @@
 #include "store/drain.h"
 #include "store/os_lock.h"
 #include "store/report.h"
+#include "store/redo_ring.h"
 #include "store/transaction.h"
 #include "store/turns.h"
 #include "store/view.h"
@@ -46,6 +47,12 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
   return rc;
 }
 
+/* Commits of this connection are to outlive the process, in a ring if one can be had. */
+static void have_ring(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
+  if (avfs_durability_get(&c->durability) == AVFS_DURABILITY_OS) avfs_os_lock_make_ring(s);
+  avfs_ring_begin(s);
+}
+
 static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   int rc = avfs_turns_take_reserved(s, c);
   if (rc != SQLITE_OK) return rc;
@@ -56,6 +63,7 @@ static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_r
     avfs_os_lock_lower(s);
     return rc;
   }
+  have_ring(s, c);
   avfs_transaction_begin(s);
   return SQLITE_OK;
 }
@@ -167,12 +175,24 @@ static int refuse_hopeless(avfs_conn *c) {
   return rc != SQLITE_OK && !avfs_content_writes_nothing_new(c) ? rc : SQLITE_OK;
 }
 
+/* The last moment at which a commit may wait. One that does not fit into the ring comes when all
+ * before it are on the disk: so nothing that has returned is behind it (redo.h, 5). */
+static int empty_ring(avfs_store *s) {
+  int rc = SQLITE_OK;
+  if (s->through.state != AVFS_THROUGH_NONE) return SQLITE_OK;   /* it has waited for that */
+  avfs_store_enter(s);
+  if (avfs_ring_is_too_small(s, s->writer.txn.count)) rc = avfs_wait_durable(s, s->commits.commit_seq, AVFS_FOREVER);
+  avfs_store_leave(s);
+  return rc;
+}
+
 int avfs_conn_sync(avfs_conn *c, const char *super) {
   avfs_store *s = c->store;
   int rc;
   if (!avfs_conn_is_writer(c)) return SQLITE_OK;
   rc = super == NULL ? before_write(s) : SQLITE_OK;
   if (rc == SQLITE_OK) rc = refuse_hopeless(c);
+  if (rc == SQLITE_OK) rc = empty_ring(s);
   if (rc == SQLITE_OK) rc = avfs_write_through_sync(s, super);
   return rc;
 }
@@ -188,24 +208,36 @@ static int hand_over(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role)
   return SQLITE_OK;
 }
 
-/* Where a commit is waited for. */
-typedef enum waits_where { NOWHERE, HERE, AT_UNLOCK } waits_where;
+/* What a commit waits for, and where. */
+typedef struct waits {
+  uint64_t durability;
+  enum { HERE, AT_UNLOCK } where;
+} waits;
 
 /* SQLite is asked: not under the lock. */
-static waits_where where_to_wait(avfs_conn *c) {
-  if (avfs_durability_get(&c->durability) == AVFS_DURABILITY_MEMORY) return NOWHERE;
-  return avfs_durability_unlocks(&c->durability) ? AT_UNLOCK : HERE;
+static waits what_to_wait_for(avfs_conn *c) {
+  waits w = {avfs_durability_get(&c->durability), HERE};
+  if (w.durability != AVFS_DURABILITY_MEMORY && avfs_durability_unlocks(&c->durability)) w.where = AT_UNLOCK;
+  return w;
+}
+
+/* Makes the commit. *survives_out: avfs_transaction_commit's. */
+static uint64_t make_commit(avfs_store *s, uint64_t *survives_out) AVFS_REQUIRES(avfs_store_role) {
+  uint64_t due;
+  if (s->through.state == AVFS_THROUGH_NONE) return avfs_transaction_commit(s, survives_out);
+  due = avfs_write_through_commit(s);
+  *survives_out = s->commits.commit_seq;
+  return due;
 }
 
 /* Of a connection at RESERVED or more. */
-static int commit(avfs_store *s, avfs_conn *c, waits_where where, int *handed_over_out)
+static int commit(avfs_store *s, avfs_conn *c, const waits *w, int *handed_over_out)
     AVFS_REQUIRES(avfs_store_role) {
   int rc = SQLITE_OK;
-  uint64_t due = s->through.state != AVFS_THROUGH_NONE ? avfs_write_through_commit(s)
-                                                       : avfs_transaction_commit(s);
-  uint64_t seq = s->commits.commit_seq;
+  uint64_t survives, due = make_commit(s, &survives);
+  uint64_t seq = w->durability == AVFS_DURABILITY_DISK ? s->commits.commit_seq
+                 : w->durability == AVFS_DURABILITY_OS ? survives : 0;
   s->os.managed = avfs_header_is_rollback(s->content.header, s->content.committed.size);
-  if (s->commits.durable_seq >= seq) where = NOWHERE;
   avfs_write_through_check(s);
   avfs_store_check(s);
   avfs_drain_call(s, due);
@@ -214,8 +246,11 @@ static int commit(avfs_store *s, avfs_conn *c, waits_where where, int *handed_ov
    * in vain is not its failure. */
   if (has_kept_lock(c)) (void)avfs_wait_for_room(s, NULL);
   c->commits_under_lock++;
-  if (where == AT_UNLOCK) c->await_seq = seq;
-  else if (where == HERE) rc = avfs_wait_durable(s, seq, AVFS_FOREVER);
+  if (s->commits.durable_seq < seq) {
+    if (w->where == AT_UNLOCK) c->await_seq = seq;
+    else rc = avfs_wait_durable(s, seq, AVFS_FOREVER);
+  }
+  if (has_kept_lock(c) && w->where == HERE) have_ring(s, c);   /* its next transaction takes no lock */
   if (s->os.managed) return rc;
   c->await_seq = 0;
   rc = hand_over(s, c);
@@ -225,13 +260,13 @@ static int commit(avfs_store *s, avfs_conn *c, waits_where where, int *handed_ov
 
 int avfs_conn_commit(avfs_conn *c, int *handed_over_out) {
   avfs_store *s = c->store;
-  waits_where where;
+  waits w;
   int rc;
   *handed_over_out = 0;
   if (!avfs_conn_is_writer(c)) return SQLITE_OK;
-  where = where_to_wait(c);
+  w = what_to_wait_for(c);
   avfs_store_enter(s);
-  rc = commit(s, c, where, handed_over_out);
+  rc = commit(s, c, &w, handed_over_out);
   avfs_store_leave(s);
   return rc;
 }

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "pages/lock_bytes.h"
 #include "seam/heap.h"
 
 /* ---- reading ------------------------------------------------------------- */
@@ -20,25 +19,11 @@ static int copy_queued(avfs_store *s, uint32_t pgno, uint32_t at, uint32_t n, vo
   return p != NULL;
 }
 
-/* The lock bytes read as zeros: they are locked for the handle of this connection too, and
- * SQLite asks for them when its VACUUM makes pages smaller, as a part of the old unit. */
+/* What is within the file's length but not on the disk yet reads as zeros. The lock bytes too: SQLite
+ * asks for them when its VACUUM makes pages smaller, as a part of the old unit. */
 static int read_disk(avfs_conn *c, void *to, uint32_t n, uint64_t offset) {
-  sqlite3_file *f = c->parent->file;
-  unsigned char *at = to;
-  int rc = SQLITE_OK;
   c->disk_reads++;
-  while (rc == SQLITE_OK && n > 0) {
-    int locked;
-    uint32_t part = avfs_lock_bytes_part(offset, n, &locked);
-    if (locked) memset(at, 0, part);
-    else rc = f->pMethods->xRead(f, at, (int)part, (sqlite3_int64)offset);
-    /* Within the file's length but not on the disk yet: zeros, which xRead left. */
-    if (rc == SQLITE_IOERR_SHORT_READ) rc = SQLITE_OK;
-    at += part;
-    offset += part;
-    n -= part;
-  }
-  return rc;
+  return avfs_parent_file_read(c->parent, to, n, offset);
 }
 
 /* Reads [offset, offset+n), all of it before the file's end. */

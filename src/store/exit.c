@@ -7,13 +7,15 @@
 #include "store/commits.h"
 #include "store/drain.h"
 #include "store/registry.h"
+#include "store/redo_ring.h"
 #include "store/task.h"
 
 /* What is not on the disk, for the log alone: SQLite's is not called any more. */
 AVFS_NOT_ANALYSED static void log_loss(const avfs_store *s, int in_flight) {
   char line[640];
   snprintf(line, sizeof line, "asyncvfs: the process ended with %llu commits of %.400s not on disk; "
-           "they are lost%s", (unsigned long long)avfs_commits_not_durable(s), s->path,
+           "%s%s", (unsigned long long)avfs_commits_not_durable(s), s->path,
+           avfs_ring_not_kept(s) > 0 ? "they are lost" : "who opens it next through asyncvfs has them",
            in_flight ? ": reads or writes had not ended in time, so it was left as it was" : "");
   avfs_log_line(line);
 }
@@ -31,6 +33,7 @@ static int restart(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
     s->drain.run = AVFS_RUN_NONE;
     s->content.draining.count = 0;
     s->commits.durable_seq = s->commits.draining_seq;
+    avfs_ring_durable(s);
   }
   return 1;
 }
@@ -49,15 +52,19 @@ static void write_rest(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_s
   }
 }
 
-static void remove_journal(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  if (!s->os.busy) (void)avfs_batch_remove_journal(&s->batch);
+/* All is on the disk. */
+static void remove_files(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  if (s->os.busy) return;
+  if (s->ring.redo != NULL) (void)avfs_redo_close(s->ring.redo, 1);
+  s->ring.redo = NULL;
+  (void)avfs_batch_remove_journal(&s->batch);
 }
 
 /* Nothing of its batch is in flight any more. */
 static void end_store(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_store_role) {
   if (s->drain.closing == AVFS_CLOSING_OVER) return;   /* its files may be closed */
   if (avfs_drain_is_empty(s)) {
-    if (!avfs_batch_is_open(&s->batch)) remove_journal(s);
+    if (!avfs_batch_is_open(&s->batch)) remove_files(s);
     return;
   }
   avfs_cond_forget(&s->changed);
@@ -67,7 +74,7 @@ static void end_store(avfs_store *s, uint64_t deadline_ns) AVFS_REQUIRES(avfs_st
   s->batch.resume = ignore_resume;
   if (!restart(s)) return;
   write_rest(s, deadline_ns);
-  if (avfs_drain_is_empty(s)) remove_journal(s);
+  if (avfs_drain_is_empty(s)) remove_files(s);
 }
 
 /* First those with nothing in flight: a device that hangs is to cost only its own databases

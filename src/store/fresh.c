@@ -6,6 +6,7 @@
 #include "seam/heap.h"
 #include "store/one_file.h"
 #include "store/report.h"
+#include "store/redo_ring.h"
 
 static int exists(avfs_store *s, const char *path, int *exists_out) {
   return s->parent->xAccess(s->parent, path, SQLITE_ACCESS_EXISTS, exists_out);
@@ -91,6 +92,12 @@ static int is_plain(const avfs_fresh *f) {
   return f->size < sizeof f->header || memcmp(f->header, "SQLite format 3", 16) == 0;
 }
 
+/* Who passes it through reads and writes without them. */
+static void tell_not_taken_up(avfs_store *s, const avfs_fresh *f) {
+  avfs_report(SQLITE_WARNING, "asyncvfs: %llu commits in %s are not in the database: it is passed through", f->pending,
+              s->ring_path);
+}
+
 /* SHARED on the file, and all that is to be known under it. A hard link may have been made
  * since the file was opened: what a journal beside it means, only stock SQLite's rules say. */
 int avfs_fresh_lock(avfs_store *s, int read_only, avfs_fresh *f) {
@@ -132,7 +139,14 @@ int avfs_fresh_lock(avfs_store *s, int read_only, avfs_fresh *f) {
   if (rc != SQLITE_OK) goto unlock;
   rc = exists(s, s->wal_path, &there);
   if (rc != SQLITE_OK) goto unlock;
+  rc = avfs_ring_look(s, f->header, &f->pending);
+  if (rc != SQLITE_OK) goto unlock;
+  if (f->pending > 0 && read_only) {
+    rc = SQLITE_READONLY_RECOVERY;
+    goto unlock;
+  }
   if (!there && avfs_header_is_rollback(f->header, f->size)) return SQLITE_OK;
+  if (f->pending > 0) tell_not_taken_up(s, f);
   rc = AVFS_PASS;
 unlock:
   file->pMethods->xUnlock(file, AVFS_LOCK_NONE);

@@ -1,6 +1,6 @@
 /* fresh.h: what is to be found out under a lock that was not held before.
  *
- *   no hard link? -> SHARED -> hot journal? -> length, header -> -wal?
+ *   no hard link? -> SHARED -> hot journal? -> length, header -> -wal? -> commits in the ring?
  *                                 | yes
  *                                 v
  *                     SQLite itself rolls it back, through the parent VFS; again from SHARED
@@ -15,6 +15,7 @@
 typedef struct avfs_fresh {
   uint64_t size;
   unsigned char header[AVFS_DB_HEADER_BYTES];
+  uint64_t pending;     /* commits in the ring: only EXCLUSIVE may read on, and after their replay */
   const char *reason;   /* AVFS_PASS: why; static text; NULL: for what is in the file */
 } avfs_fresh;
 

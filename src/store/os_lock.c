@@ -4,11 +4,13 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/commits.h"
 #include "store/content.h"
 #include "store/drain.h"
 #include "store/fresh.h"
 #include "store/registry.h"
 #include "store/report.h"
+#include "store/redo_ring.h"
 
 enum {
   LINGER_MS = 20,            /* the lock is kept after the last batch... */
@@ -64,6 +66,34 @@ static void adopt(avfs_store *s, const avfs_fresh *f) AVFS_REQUIRES(avfs_store_r
   s->os.passed_reason = NULL;
 }
 
+/* The ring has commits of a process that was killed: from SHARED to EXCLUSIVE for them. On failure
+ * no lock is left. */
+static int take_up(avfs_store *s, const avfs_fresh *f, uint64_t seq, avfs_taken_up *t, avfs_redo **r_out) {
+  sqlite3_file *file = s->os_file->file;
+  int rc = raise_os(s, AVFS_LOCK_SHARED, AVFS_LOCK_EXCLUSIVE);
+  if (rc == SQLITE_OK) {
+    rc = avfs_ring_replay(s, f->header, seq, t, r_out);
+    if (rc == SQLITE_OK) return SQLITE_OK;
+    avfs_ring_close(s, *r_out, 0);
+    avfs_taken_up_free(t);
+    if (avfs_batch_remove_journal(&s->batch) != SQLITE_OK) rc = SQLITE_IOERR_DELETE;
+  }
+  file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
+  return rc == AVFS_PASS ? SQLITE_CANTOPEN : rc;
+}
+
+/* After adopt: they are this process's newest commit. Returns when the task is to look. */
+static uint64_t take_over(avfs_store *s, avfs_taken_up *t) AVFS_REQUIRES(avfs_store_role) {
+  const avfs_page *first = avfs_page_table_find(&t->pages, 1);
+  if (first != NULL) memcpy(s->content.header, first->data, sizeof s->content.header);
+  if (t->pool.page_bytes != s->content.page_bytes) avfs_content_set_unit(s, t->pool.page_bytes);
+  avfs_page_table_swap(&s->content.committed, &t->pages);
+  s->content.dirty = 1;
+  s->os.managed = avfs_header_is_rollback(s->content.header, s->content.committed.size);
+  s->ring.replayed += t->commits;
+  return avfs_drain_grew(s, avfs_commits_add(s));
+}
+
 static const char no_journal[] = "no journal can be made beside the database";
 
 int avfs_os_lock_await(avfs_store *s) {
@@ -77,18 +107,25 @@ int avfs_os_lock_await(avfs_store *s) {
 /* Raises it by one step: a fresh one to SHARED, another one to `level`. */
 static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role) {
   avfs_fresh f;
+  avfs_taken_up taken = {.commits = 0};
+  avfs_redo *redo = NULL;
+  uint64_t due = AVFS_NEVER, seq = s->commits.commit_seq + 1;
   int from = s->os.level, rc;
   s->os.busy = 1;
   s->os.thread = avfs_thread_id();
   s->os.calls++;
   f.reason = NULL;
+  f.pending = 0;
   avfs_store_leave(s);
   if (from == AVFS_LOCK_NONE) avfs_batch_forget_cut(&s->batch);
   rc = from == AVFS_LOCK_NONE ? avfs_fresh_lock(s, c->read_only, &f) : raise_os(s, from, level);
+  if (rc == SQLITE_OK && f.pending > 0) rc = take_up(s, &f, seq, &taken, &redo);
   avfs_store_enter(s);
   if (rc == SQLITE_OK) {
     if (from == AVFS_LOCK_NONE) adopt(s, &f);
-    s->os.level = from == AVFS_LOCK_NONE ? AVFS_LOCK_SHARED : level;
+    s->os.level = from > AVFS_LOCK_NONE ? level : f.pending > 0 ? AVFS_LOCK_EXCLUSIVE : AVFS_LOCK_SHARED;
+    s->ring.redo = redo != NULL ? redo : s->ring.redo;
+    if (taken.commits > 0) due = take_over(s, &taken);
   } else if (rc == AVFS_PASS && from == AVFS_LOCK_NONE) {
     s->os.managed = 0;
     s->os.passed_reason = f.reason;
@@ -96,7 +133,50 @@ static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(a
     s->os.unmanageable = no_journal;
   }
   let_go(s);
+  avfs_drain_call(s, due);
+  if (f.pending > 0 && rc == SQLITE_OK) avfs_taken_up_free(&taken);
   return rc;
+}
+
+/* ---- the ring ---------------------------------------------------------------------- */
+
+void avfs_os_lock_make_ring(avfs_store *s) {
+  const char *reason;
+  avfs_redo *r;
+  uint64_t salt;
+  if (s->ring.redo != NULL || s->ring.tried || avfs_os_lock_await(s) != SQLITE_OK) return;
+  s->os.busy = 1;
+  avfs_store_leave(s);
+  sqlite3_randomness(sizeof salt, &salt);
+  (void)avfs_ring_make(s, &r, &reason);
+  avfs_store_enter(s);
+  s->ring.redo = r;
+  s->ring.salt = salt;
+  s->ring.tried = s->ring.made = 1;
+  s->ring.fallback = reason;
+  let_go(s);
+}
+
+/* Away from the store, for its setter of os.busy to close; NULL: there is none. */
+static avfs_redo *take_ring(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  avfs_redo *r = s->ring.redo;
+  s->ring.redo = NULL;
+  s->ring.tried = 0;
+  return r;
+}
+
+void avfs_os_lock_remove_ring(avfs_store *s) {
+  sqlite3_file *file = s->os_file->file;
+  avfs_fresh f;
+  if (!s->ring.made || s->os.level != AVFS_LOCK_NONE || avfs_os_lock_await(s) != SQLITE_OK) return;
+  s->os.busy = 1;
+  avfs_store_leave(s);
+  if (s->io->exists(s->ring_path) && avfs_fresh_lock(s, 1, &f) == SQLITE_OK) {
+    if (file->pMethods->xLock(file, AVFS_LOCK_RESERVED) == SQLITE_OK) avfs_ring_remove(s, f.header);
+    file->pMethods->xUnlock(file, AVFS_LOCK_NONE);
+  }
+  avfs_store_enter(s);
+  let_go(s);
 }
 
 int avfs_os_lock_ensure(avfs_store *s, const avfs_conn *c, int level) {
@@ -147,18 +227,23 @@ static void keep_for_retry(avfs_store *s, int rc) AVFS_ACQUIRE(avfs_store_role) 
 void avfs_os_lock_lower(avfs_store *s) {
   while (!s->os.busy) {
     int to = level_needed(s);
-    int rc, cuts;
+    int rc, cuts, leaving;
+    avfs_redo *ring;
     sqlite3_file *file = s->os_file->file;
     if (to >= AVFS_LOCK_RESERVED || s->os.level <= to) return;
     s->os.busy = 1;
     s->os.calls++;
     cuts = s->os.level == AVFS_LOCK_EXCLUSIVE && s->os.managed && s->batch.owed_bytes != AVFS_NOTHING_OWED;
+    ring = take_ring(s);
+    leaving = s->ring.leaving;
     avfs_store_leave(s);
     /* The last moment to. What cannot be cut now either is legal, and a later batch's. */
     if (cuts && avfs_batch_cut(&s->batch) != SQLITE_OK) {
       avfs_report_call(SQLITE_IOERR_TRUNCATE, s->io->os_error(), s->path, "it stays longer than its "
                        "content until a later batch");
     }
+    /* Before the lock: who has it next has a ring of his own. All that is in this one is on the disk. */
+    avfs_ring_close(s, ring, leaving);
     /* Before the lock: a journal that we still had open would be in the way of
      * another process's commit, which deletes its own of the same name. */
     rc = avfs_batch_remove_journal(&s->batch);
@@ -217,11 +302,14 @@ int avfs_os_lock_look(avfs_store *s, uint64_t *due_out) {
 
 void avfs_os_lock_hand_over(avfs_store *s, avfs_conn *c) {
   avfs_parent_file *f;
+  avfs_redo *ring;
   int rc;
   while (s->os.busy) avfs_store_wait(s, AVFS_FOREVER);
   assert(avfs_drain_is_empty(s) && s->turns.table.writer == &c->locker);
   s->os.busy = 1;
+  ring = take_ring(s);
   avfs_store_leave(s);
+  avfs_ring_close(s, ring, 1);
   rc = avfs_batch_remove_journal(&s->batch);
   if (rc != SQLITE_OK) {
     avfs_report_call(rc, s->io->os_error(), s->journal_path, "it is void and does no harm");

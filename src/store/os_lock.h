@@ -30,6 +30,11 @@
 
 /* Has the lock at `level` or more. AVFS_PASS: the database cannot be managed. */
 int avfs_os_lock_ensure(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role);
+/* RESERVED or more is held: has a ring, if one can be had (redo_ring.h). */
+void avfs_os_lock_make_ring(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* The last connection has closed, and no lock is held: the ring's file goes, if nobody else is
+ * at the database. */
+void avfs_os_lock_remove_ring(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* Lowers it to what is needed now. */
 void avfs_os_lock_lower(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The same, although it would be kept for a while. */

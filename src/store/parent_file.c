@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pages/lock_bytes.h"
 #include "seam/heap.h"
 
 enum { MAX_PARAMETERS = 32 };   /* of a URI; the parent's own are two or three */
@@ -40,6 +41,22 @@ int avfs_parent_file_open(sqlite3_vfs *parent, const char *name, int flags,
   return SQLITE_OK;
 fail:
   avfs_parent_file_close(f);
+  return rc;
+}
+
+int avfs_parent_file_read(avfs_parent_file *f, void *to, uint32_t n, uint64_t offset) {
+  unsigned char *at = to;
+  int rc = SQLITE_OK;
+  while (rc == SQLITE_OK && n > 0) {
+    int locked;
+    uint32_t part = avfs_lock_bytes_part(offset, n, &locked);
+    if (locked) memset(at, 0, part);
+    else rc = f->file->pMethods->xRead(f->file, at, (int)part, (sqlite3_int64)offset);
+    if (rc == SQLITE_IOERR_SHORT_READ) rc = SQLITE_OK;   /* it left zeros */
+    at += part;
+    offset += part;
+    n -= part;
+  }
   return rc;
 }
 

@@ -7,6 +7,8 @@
 #ifndef AVFS_PARENT_FILE_H
 #define AVFS_PARENT_FILE_H
 
+#include <stdint.h>
+
 #include "seam/sqlite_api.h"
 
 typedef struct avfs_parent_file {
@@ -18,6 +20,9 @@ typedef struct avfs_parent_file {
 /* Opens `name`, a name that SQLite handed to xOpen, or a copy of one. */
 int avfs_parent_file_open(sqlite3_vfs *parent, const char *name, int flags,
                           avfs_parent_file **file_out, int *flags_out);
+/* Reads what the file has; zeros behind its end, and for the lock bytes, which are locked for its own
+ * handle too. */
+int avfs_parent_file_read(avfs_parent_file *f, void *to, uint32_t n, uint64_t offset);
 /* Closes it and frees all; NULL is fine. Returns what xClose says. */
 int avfs_parent_file_close(avfs_parent_file *f);
 

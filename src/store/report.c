@@ -170,43 +170,61 @@ void avfs_report_call(int code, uint32_t os_error, const char *file, const char 
               reason(code, os_error), next);
 }
 
+/* The store has closed, and not all was on the disk. */
+static int is_closed(const asyncvfs_error *e) { return e->lost + e->kept > 0; }
+
 static void write_message(char *message, const asyncvfs_error *e, const char *file) {
   const struct code *c = find_code(e->code);
-  char next[100];
+  char next[160];
   if (e->lost > 0) {
     sqlite3_snprintf(sizeof next, next, "%lld commits are not on disk and are lost", e->lost);
+  } else if (e->kept > 0) {
+    sqlite3_snprintf(sizeof next, next, "%lld commits are not on disk; who opens it next through asyncvfs has them",
+                     e->kept);
   } else if (e->retry_ms == 0) {
     sqlite3_snprintf(sizeof next, next, "the transaction is refused");
   } else {
     sqlite3_snprintf(sizeof next, next, "%lld commits wait, retry in %u ms", e->waiting, e->retry_ms);
   }
   sqlite3_snprintf(MESSAGE_BYTES, message, "asyncvfs: (%s/%u) batch %lld of %s%s: cannot %s %s: %s; %s",
-                   c->name, e->os_error, e->batch, file_name(e->path), e->lost > 0 ? ", which is closed" : "",
+                   c->name, e->os_error, e->batch, file_name(e->path), is_closed(e) ? ", which is closed" : "",
                    c->call, file_name(file), reason(e->code, e->os_error), next);
 }
 
-void avfs_report_error(asyncvfs_error e, const char *file) {
-  char message[MESSAGE_BYTES];
-  size_t message_bytes, path_bytes = strlen(e.path) + 1;
+/* By the notifier's thread. Without memory for it the log alone has it. */
+static void tell_later(const asyncvfs_error *e) {
+  size_t message_bytes = strlen(e->message) + 1, path_bytes = strlen(e->path) + 1;
   error_notice *n;
-  write_message(message, &e, file);
-  e.bytes = sizeof e;
-  e.message = message;
-  log_message(e.code, message);
-  if (e.lost > 0) {
-    call_hook(&e);
-    return;
-  }
   if (!has_hook()) return;
-  message_bytes = strlen(message) + 1;
   n = avfs_alloc(sizeof *n + message_bytes + path_bytes);
   if (n == NULL) return;
   n->base.deliver = deliver;
   n->base.expected = 0;
-  n->error = e;
-  n->error.message = memcpy(n->text, message, message_bytes);
-  n->error.path = memcpy(n->text + message_bytes, e.path, path_bytes);
+  n->error = *e;
+  n->error.message = memcpy(n->text, e->message, message_bytes);
+  n->error.path = memcpy(n->text + message_bytes, e->path, path_bytes);
   avfs_notifier_add(&n->base);
+}
+
+void avfs_report_error(asyncvfs_error e, const char *file) {
+  char message[MESSAGE_BYTES];
+  write_message(message, &e, file);
+  e.bytes = sizeof e;
+  e.message = message;
+  log_message(e.code, message);
+  if (is_closed(&e)) call_hook(&e);
+  else tell_later(&e);
+}
+
+void avfs_report_refused(const char *path, const char *kept, uint64_t commits, const char *reason) {
+  char message[MESSAGE_BYTES];
+  asyncvfs_error e = {.bytes = sizeof e, .code = SQLITE_WARNING, .path = path};
+  sqlite3_snprintf(sizeof message, message, "asyncvfs: %lld commits of a process that ended without writing them are "
+                   "not taken up in %s: %s; they are in %s", (sqlite3_int64)commits, path, reason, kept);
+  e.lost = (long long)commits;
+  e.message = message;
+  log_message(e.code, message);
+  tell_later(&e);
 }
 
 /* ---- closed ------------------------------------------------------------------------ */

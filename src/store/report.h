@@ -27,6 +27,9 @@ void avfs_report_call(int code, uint32_t os_error, const char *file, const char 
  * that the log alone has it: then the next failure is soon to come. */
 void avfs_report_error(asyncvfs_error e, const char *file);
 
+/* Commits that a ring has are not taken up, for this reason; `kept` is the file that has them now. */
+void avfs_report_refused(const char *path, const char *kept, uint64_t commits, const char *reason);
+
 /* asyncvfs_on_closed: whom to tell; whether there is anybody; tells. */
 void avfs_report_closed_to(asyncvfs_closed_callback callback, void *arg);
 int avfs_report_wants_closed(void);

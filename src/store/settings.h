@@ -32,7 +32,7 @@ enum avfs_setting {
 /* Values of the settings that are words. */
 enum {
   AVFS_DURABILITY_MEMORY,   /* in this process's memory */
-  AVFS_DURABILITY_OS,       /* in the ring too, which outlives the process (ring.h) */
+  AVFS_DURABILITY_OS,       /* in the ring too, which outlives the process (redo_ring.h) */
   AVFS_DURABILITY_DISK,     /* on the medium */
   AVFS_DURABILITY_STRICTEST = AVFS_DURABILITY_DISK
 };

@@ -7,6 +7,7 @@
  *     +- turns        whose turn it is to write                    |
  *     +- os_lock .................. os_file: LockFileEx -----------+
  *     |    `- fresh    what a fresh lock finds
+ *     |  redo_ring    what outlives the process
  *     +- content      txn ---commit---> committed ---freeze---> draining
  *     |  view         memory-mapped reads                          |
  *     +- transaction  from RESERVED to the commit                  |
@@ -229,9 +230,13 @@ typedef struct avfs_room {
   uint64_t stalls;    /* writers that waited */
 } avfs_room;
 
-/* Commits that outlive the process (ring.c). */
+/* Commits that outlive the process (redo_ring.c). */
 typedef struct avfs_ring {
   avfs_redo *redo;         /* NULL: none is open. By the setter of os.busy, who has lock too */
+  uint64_t salt;           /* random, of its begin */
+  int tried;               /* it could not be had under the lock that is held */
+  int made;                /* this process has had one: its file may be there */
+  int leaving;             /* the last connection closes: the file goes with the lock */
   const char *fallback;    /* why `disk` is in force instead of `os`; static text; NULL: it is not */
   uint64_t replayed;       /* commits of a process that was killed, which this one has taken up */
   uint64_t refused;        /* commits in rings that were set aside */
@@ -275,6 +280,7 @@ struct avfs_store {
   sqlite3_vfs *parent;
   char *path;              /* UTF-8, absolute */
   char *journal_path, *wal_path;
+  char *ring_path, *aside_path;   /* its own, and one that was refused (redo_ring.h) */
   avfs_identity identity;
   avfs_file *db;           /* the engine's handle */
   uint64_t id;             /* of this store, never used again: for tickets */

@@ -13,6 +13,7 @@
 #include "store/os_lock.h"
 #include "store/registry.h"
 #include "store/report.h"
+#include "store/redo_ring.h"
 #include "store/status.h"
 #include "store/task.h"
 #include "store/tickets.h"
@@ -33,6 +34,7 @@ static int shorten(avfs_batch *b, uint64_t bytes) { return avfs_view_shorten(b->
 /* Closes its files and frees what is in it. Who still waits looks at the numbers of its
  * commits alone. */
 static void close_store(avfs_store *s) {
+  avfs_redo *ring;
   avfs_store_enter(s);
   avfs_page_table_free(&s->content.committed, &s->content.pool);
   avfs_page_table_free(&s->content.draining, &s->content.pool);
@@ -46,6 +48,11 @@ static void close_store(avfs_store *s) {
   avfs_batch_abandon(&s->batch);
   avfs_batch_trim(&s->batch);
   avfs_view_unmap(s);
+  avfs_store_enter(s);
+  ring = s->ring.redo;
+  s->ring.redo = NULL;
+  avfs_store_leave(s);
+  avfs_ring_close(s, ring, 0);   /* a close that gave up: the next open has what is in it */
   avfs_parent_file_close(s->os_file);
   if (s->db != NULL) s->io->close(s->db);
   avfs_free(s->through.super);
@@ -56,6 +63,8 @@ static void free_store(avfs_store *s) {
   avfs_free(s->path);
   avfs_free(s->journal_path);
   avfs_free(s->wal_path);
+  avfs_free(s->ring_path);
+  avfs_free(s->aside_path);
   avfs_free(s->loss);
   avfs_free(s);
 }
@@ -79,9 +88,12 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   s->path = avfs_concat(name, "");
   s->journal_path = avfs_concat(name, "-journal");
   s->wal_path = avfs_concat(name, "-wal");
+  s->ring_path = avfs_concat(name, AVFS_REDO_SUFFIX);
+  s->aside_path = avfs_concat(name, AVFS_REDO_ASIDE_SUFFIX);
   s->loss = avfs_alloc_zero(sizeof *s->loss);
   avfs_virtual_journal_init(&s->writer.journal, parent, s->path, JOURNAL_MEMORY);
   if (s->path == NULL || s->journal_path == NULL || s->wal_path == NULL || s->loss == NULL) goto fail;
+  if (s->ring_path == NULL || s->aside_path == NULL) goto fail;
   avfs_store_enter(s);
   avfs_content_set_unit(s, FIRST_PAGE_BYTES);
   s->settings = avfs_settings_default();
@@ -185,7 +197,9 @@ static asyncvfs_error note_loss(avfs_store *s, int rc) AVFS_REQUIRES(avfs_store_
   }
   if (s->drain.failures > 0) e.code = s->drain.error_rc;   /* instead of "the time is up" */
   e.batch = (long long)s->drain.counters.batches + 1;
-  e.waiting = e.lost = (long long)avfs_commits_not_durable(s);
+  e.waiting = (long long)avfs_commits_not_durable(s);
+  e.lost = (long long)avfs_ring_not_kept(s);
+  e.kept = e.waiting - e.lost;
   s->loss->id = s->id;
   s->loss->durable_seq = s->commits.durable_seq;
   s->loss->rc = s->drain.error_rc = e.code;   /* the latter for those who still wait */
@@ -227,13 +241,13 @@ static void take_down(avfs_store *s, int rc) {
   tell_closed(s);   /* while the registry still has it: who asks for both misses nothing */
   avfs_task_close(&s->task);
   close_store(s);
-  if (e.lost > 0) {
+  if (e.waiting > 0) {
     avfs_registry_add_loss(s->loss);
     s->loss = NULL;
   }
   avfs_registry_remove(s);
   /* The application may open the database again in its callback. */
-  if (e.lost > 0) avfs_report_error(e, file);
+  if (e.waiting > 0) avfs_report_error(e, file);
 }
 
 static avfs_counter ends_ns;   /* 0: no end is in sight */
@@ -246,6 +260,20 @@ static uint32_t before_the_end(const avfs_store *s, uint32_t timeout_ms) {
   uint64_t until = (uint64_t)avfs_counter_get(&ends_ns);
   uint32_t left_ms = until == 0 ? AVFS_FOREVER : avfs_ms_until(s->io->now_ns(), until);
   return left_ms < timeout_ms ? left_ms : timeout_ms;
+}
+
+/* With the OS lock goes the ring's file too. */
+static void set_leaving(avfs_store *s, int leaving) {
+  avfs_store_enter(s);
+  s->ring.leaving = leaving;
+  avfs_store_leave(s);
+}
+
+/* It may be there although the OS lock has gone long ago. */
+static void remove_ring(avfs_store *s) {
+  avfs_store_enter(s);
+  if (avfs_drain_is_empty(s)) avfs_os_lock_remove_ring(s);
+  avfs_store_leave(s);
 }
 
 void avfs_store_close(avfs_conn *c) {
@@ -263,12 +291,16 @@ void avfs_store_close(avfs_conn *c) {
   c->store = NULL;
   timeout_ms = before_the_end(s, timeout_ms);
   if (avfs_registry_leave_others(s)) {
+    set_leaving(s, 1);
     rc = drain_to_close(s, timeout_ms);
     if (avfs_registry_leave(s)) {
       /* Mostly nothing is left to do: unless one who had joined meanwhile was in a transaction,
        * or left commits behind. */
       if (rc == SQLITE_OK || rc == SQLITE_BUSY) rc = drain_to_close(s, timeout_ms);
+      remove_ring(s);
       take_down(s, rc);
+    } else {
+      set_leaving(s, 0);
     }
   }
   avfs_store_release(s);

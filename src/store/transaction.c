@@ -7,6 +7,7 @@
 #include "store/commits.h"
 #include "store/drain.h"
 #include "store/limits.h"
+#include "store/redo_ring.h"
 
 void avfs_transaction_begin(avfs_store *s) {
   assert(s->writer.txn.count == 0 && s->through.state == AVFS_THROUGH_NONE && s->through.super == NULL);
@@ -26,11 +27,13 @@ int avfs_transaction_is_large(const avfs_store *s) {
 }
 
 /* BEGIN IMMEDIATE; COMMIT is no commit, but with durability=disk waits for those before. */
-uint64_t avfs_transaction_commit(avfs_store *s) {
+uint64_t avfs_transaction_commit(avfs_store *s, uint64_t *survives_out) {
   const avfs_page *first;
+  *survives_out = 0;
   if (s->writer.txn.count == 0 && s->writer.txn.size == s->content.committed.size) return AVFS_NEVER;
   first = avfs_page_table_find(&s->writer.txn, 1);
   if (first != NULL) memcpy(s->content.header, first->data, sizeof s->content.header);
+  *survives_out = avfs_ring_append(s);
   avfs_page_table_merge(&s->content.committed, &s->writer.txn, &s->writer.pool);
   s->content.dirty = 1;
   return avfs_drain_grew(s, avfs_commits_add(s));

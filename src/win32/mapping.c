@@ -148,7 +148,8 @@ int avfs_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_ou
       if (fill(m->file, m->m.bytes, bytes)) m->m.bytes = bytes;
       else rc = avfs_code_of_win32(GetLastError(), SQLITE_IOERR_WRITE);
     }
-    if (rc == SQLITE_IOERR_MMAP && m->m.bytes > 0 && m->m.bytes <= SIZE_MAX) m->m.at = map_view(m->file, how);
+    if (rc == SQLITE_IOERR_MMAP && m->m.bytes == 0) rc = SQLITE_EMPTY;
+    if (rc == SQLITE_IOERR_MMAP && m->m.bytes <= SIZE_MAX) m->m.at = map_view(m->file, how);
   }
   if (m->m.at == NULL) {
     error = GetLastError();

@@ -460,7 +460,7 @@ static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping *
   else if (fstat(fd, &st) != 0) rc = failed(SQLITE_IOERR_FSTAT);
   else if (writes && (uint64_t)st.st_size < bytes && !fill(fd, (uint64_t)st.st_size, bytes)) rc = failed(SQLITE_IOERR_WRITE);
   if (rc == SQLITE_OK && fstat(fd, &st) != 0) rc = failed(SQLITE_IOERR_FSTAT);
-  if (rc == SQLITE_OK && st.st_size == 0) rc = SQLITE_IOERR_MMAP;
+  if (rc == SQLITE_OK && st.st_size == 0) rc = SQLITE_EMPTY;
   if (rc == SQLITE_OK) {
     m->m.bytes = (uint64_t)st.st_size;
     m->m.at = mmap(NULL, m->m.bytes, PROT_READ | (writes ? PROT_WRITE : 0), MAP_SHARED, fd, 0);

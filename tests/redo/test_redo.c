@@ -369,6 +369,8 @@ static void an_empty_file_is_a_new_ring(void) {
   CHECK_EQ(report.verdict, AVFS_REDO_NOTHING);
   model_file.size = 0;
   CHECK_EQ(avfs_redo_open(&model_io, "ring", AVFS_MAP_READ, 0, &s->r), SQLITE_CANTOPEN);
+  model_file.size = AVFS_REDO_LEAST_BYTES - 1;
+  CHECK_EQ(avfs_redo_open(&model_io, "ring", AVFS_MAP_READ, 0, &s->r), SQLITE_EMPTY);
   end(s);
 }
 

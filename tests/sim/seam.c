@@ -586,7 +586,7 @@ static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping *
   }
   if (file->live.size == 0) {
     sim_disk_close(sim_current_disk, file);
-    return SQLITE_IOERR_MMAP;
+    return SQLITE_EMPTY;
   }
   m = calloc(1, sizeof *m);
   m->disk = sim_current_disk;
