@@ -1,6 +1,7 @@
 # What `cmake --install` lays down, and how others find it:
 #
-#   bin/asyncvfs.dll               component runtime
+#   bin/asyncvfs.dll               component runtime, with
+#   bin/asyncvfs-recover.exe         the programs (programs/CMakeLists.txt)
 #   include/, lib/                 component dev: the header, the import library, and
 #   lib/cmake/asyncvfs/              find_package(asyncvfs CONFIG), or AsyncVfs
 #   lib/pkgconfig/asyncvfs.pc        pkg-config asyncvfs

@@ -23,7 +23,7 @@ mv "$work/doc" "$stage/share/doc"
 # In the short form, which MSVC's linker takes as well as MinGW's: programs linked by
 # /OPT:REF with the form that ld writes do not start.
 llvm-dlltool -m i386:x86-64 -D asyncvfs.dll -d "$root/src/asyncvfs.def" -l "$stage/lib/asyncvfs.lib"
-[ -z "${ASYNCVFS_SIGN_CERT:-}" ] || "$root/packaging/sign.sh" "$stage/bin/asyncvfs.dll"
+[ -z "${ASYNCVFS_SIGN_CERT:-}" ] || "$root/packaging/sign.sh" "$stage"/bin/*
 
 from_cache() { sed -n "s/^CMAKE_PROJECT_$1:STATIC=//p" "$tree/CMakeCache.txt"; }
 

@@ -31,7 +31,7 @@ check_of() { sed -n '2s/^Caught by: //p' "$here/$1.patch"; }
 reset_tree() {
   local file
   mkdir -p "$tree/build"
-  for file in CMakeLists.txt CMakePresets.json VERSION cmake include src tests examples bench; do
+  for file in CMakeLists.txt CMakePresets.json VERSION cmake include src tests examples bench programs; do
     cp -a --update "$root/$file" "$tree/"
   done
   while read -r file; do

@@ -37,7 +37,7 @@ fi
 sdk=$BUILD_DIR/windows_sdk
 if "$here/windows_sdk.sh" "$sdk" >"$BUILD_DIR/log/windows_sdk.log" 2>&1; then
   sources=$(sed -nE 's/^ *"file": "(.*)",?$/\1/p' "$BUILD_DIR/mingw/compile_commands.json" |
-    grep -E "^$root/(src|tests|bench|examples)/.*\.c$" | sort -u)
+    grep -E "^$root/(src|tests|bench|examples|programs)/.*\.c$" | sort -u)
   system=-imsvc
   headers=(-imsvc "$here/vcruntime" -imsvc "$sdk/include")
   dialect=(--driver-mode=cl /std:c17 /W4 /WX /O2 /utf-8 /X -D_CRT_SECURE_NO_WARNINGS)

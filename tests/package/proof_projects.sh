@@ -10,7 +10,7 @@ export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 work=$BUILD_DIR/package/projects
 rm -rf "$work"
 mkdir -p "$work"
-ln -s "$root"/{src,include,tests,bench,examples,VERSION} "$work/"
+ln -s "$root"/{src,include,tests,bench,examples,programs,VERSION} "$work/"
 mkdir "$work/build"
 
 build() { # PROJECT

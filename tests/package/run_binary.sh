@@ -66,11 +66,11 @@ OriginalFilename: asyncvfs.dll" \
 # -- reproducible
 copy=$work/"another folder"
 mkdir -p "$copy"
-cp -r "$root"/{src,include,cmake,docs,CMakeLists.txt,CMakePresets.json,VERSION,README.md,CHANGELOG.md,LICENSE} "$copy/"
+cp -r "$root"/{src,include,cmake,docs,programs,CMakeLists.txt,CMakePresets.json,VERSION,README.md,CHANGELOG.md,LICENSE} "$copy/"
 (cd "$copy" && cmake --preset mingw -DASYNCVFS_TESTS=OFF -DASYNCVFS_EXAMPLES=OFF \
     -DASYNCVFS_THIRD_PARTY="$BUILD_DIR/third_party" >"$work/configure.log" &&
-  ninja -C build/mingw asyncvfs >"$work/build.log") || { cat "$work"/*.log; exit 1; }
-for file in bin/asyncvfs.dll bin/asyncvfs.dll.debug lib/asyncvfs.lib; do
+  ninja -C build/mingw asyncvfs asyncvfs_recover >"$work/build.log") || { cat "$work"/*.log; exit 1; }
+for file in bin/asyncvfs.dll bin/asyncvfs.dll.debug lib/asyncvfs.lib bin/asyncvfs-recover.exe; do
   same "built again elsewhere, $file is the same" "$(sha256sum <"$BUILD_DIR/$file")" \
     "$(sha256sum <"$copy/build/$file")"
 done

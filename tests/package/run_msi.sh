@@ -217,7 +217,8 @@ says "one user" "$user" "$version" 5
 installer "one user, uninstall" /x ours.msi MSIINSTALLPERUSER=1 'ALLUSERS=""'
 clean "one user, uninstall"
 installer "own folder" /i ours.msi 'INSTALLDIR="C:\own folder"' ADDLOCAL=Library
-same "own folder: the DLL without what is for development" "./bin ./bin/asyncvfs.dll" \
+same "own folder: the DLL and the program, without what is for development" \
+  "./bin ./bin/asyncvfs-recover.exe ./bin/asyncvfs.dll" \
   "$(cd 'prefix/drive_c/own folder' && find . ! -name . ! -path './share*' | LC_ALL=C sort | tr '\n' ' ' | sed 's/ $//')"
 says "own folder" 'C:\own folder\' "$version" 6
 installer "own folder, uninstall" /x ours.msi

@@ -36,6 +36,7 @@ compare asyncvfs avfs_heap
 compare tests avfs_heap avfs_tests
 compare bench bench
 compare demo import
+compare recover asyncvfs_recover
 compare no_sqlite no_sqlite
 for project in msvc/*.vcxproj; do
   grep -q "\"${project//\//\\\\}\"" AsyncVfs.sln || fail "AsyncVfs.sln lacks $project"

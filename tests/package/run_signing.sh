@@ -27,7 +27,7 @@ cp release/{"$msi",SHA256SUMS,asyncvfs.dll,asyncvfs.dll.debug} downloads/
 verify() { osslsigncode verify -CAfile cert.pem -in "$1" >verify.log 2>&1; }
 msiextract --directory installed "release/$msi" >/dev/null
 dll=$(find installed -name asyncvfs.dll)
-for file in "$dll" downloads/asyncvfs.dll "downloads/$msi"; do
+for file in "$dll" "${dll%.dll}-recover.exe" downloads/asyncvfs.dll "downloads/$msi"; do
   verify "$file" || { echo "the signature of $file does not hold"; cat verify.log; exit 1; }
   echo "signed: $file"
 done
