@@ -32,7 +32,7 @@ internal sealed class ConnectionReset : SqliteCommand
     internal void Set(string database, string pragma, string value)
     {
         string was = Ask(database, pragma);
-        if (was == value) return;
+        if (was == value && value != "disk") return;   // what is in force, maybe in place of os
         if (!before.ContainsKey((database, pragma))) before[(database, pragma)] = was;
         Execute(database, pragma, value);
     }

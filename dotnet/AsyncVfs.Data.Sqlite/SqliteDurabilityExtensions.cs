@@ -123,8 +123,9 @@ public static class SqliteDurabilityExtensions
         string word = durability switch
         {
             Durability.Memory => "memory",
+            Durability.Os => "os",
             Durability.Disk => "disk",
-            _ => throw new ArgumentOutOfRangeException(nameof(durability), durability, "Must be Memory or Disk."),
+            _ => throw new ArgumentOutOfRangeException(nameof(durability), durability, "Must be Memory, Os or Disk."),
         };
         _ = connection.GetDurabilityTicket();   // refuses a database of another VFS, which would ignore the pragma
         ConnectionReset reset = ConnectionReset.Of(connection);

@@ -154,6 +154,30 @@ public static unsafe class AsyncVfsLibrary
         return DurabilityWait.For(tickets, cancellationToken);
     }
 
+    /// <summary>Takes up the commits that a process left behind which was killed, and writes them to the file, before a program
+    /// without asyncvfs opens it. Each open through asyncvfs does so by itself.</summary>
+    /// <param name="path">Of the database: a path, no connection string.</param>
+    /// <returns>How many they were since this process opened the database; 0 where asyncvfs does not exist.</returns>
+    /// <exception cref="AsyncVfsException">There is no such database, another program uses it, or the disk refuses; or
+    /// (SQLITE_WARNING) the commits do not fit the database as it is: they are in the file path + "-avfsredo-refused".</exception>
+    public static long Recover(string path)
+    {
+        if (path is null) throw new ArgumentNullException(nameof(path));
+        if (!IsSupported) return 0;
+        RequireRegistered();
+        int rc = Native.Recover(path, out long replayed);
+        if (rc == ResultCode.Ok) return replayed;
+        string why = (rc & 0xff) switch
+        {
+            ResultCode.Busy => "another program, or a transaction of this one, uses it (SQLITE_BUSY)",
+            ResultCode.CantOpen => "there is no such file, or it cannot be opened (SQLITE_CANTOPEN)",
+            ResultCode.NotADatabase => "it is no SQLite database, or an encrypted one (SQLITE_NOTADB)",
+            ResultCode.Warning => "the commits do not fit it any more, or asyncvfs cannot write it (SQLITE_WARNING); ASYNCVFS_LOG tells which",
+            _ => ResultCode.Describe(rc),
+        };
+        throw new AsyncVfsException(rc, $"{path} cannot be recovered: {why}.");
+    }
+
     /// <summary>Returns when all that has been committed so far to all open databases is on the disk.</summary>
     /// <param name="timeout">For all of them together; null: until it is done, or the disk has refused several times in
     /// a row.</param>

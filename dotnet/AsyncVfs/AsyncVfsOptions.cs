@@ -26,7 +26,8 @@ public sealed record AsyncVfsOptions
     private TimeSpan? maxLag, fullTimeout, closeTimeout;
     private long? maxQueueBytes;
 
-    /// <summary>Where a commit is when COMMIT returns; of the connection. Default: memory.</summary>
+    /// <summary>Where a commit is when COMMIT returns; of the connection. Default:
+    /// <see cref="Durability.Os"/>.</summary>
     public Durability? Durability { get; set; }
 
     /// <summary>How long a commit may wait before it is written: 0 to 60 s, default 100 ms.</summary>

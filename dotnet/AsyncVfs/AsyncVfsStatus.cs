@@ -22,7 +22,15 @@ public sealed class AsyncVfsStatus
         PagesWritten = Number(o, "pages_written");
         CoalescedPages = Number(o, "coalesced_pages");
         Stalls = Number(o, "stalls");
-        Durability = Text(o, "durability") == "disk" ? Durability.Disk : Durability.Memory;
+        Durability = Text(o, "durability") switch { "disk" => Durability.Disk, "os" => Durability.Os, _ => Durability.Memory };
+        if (o.TryGetProperty("redo", out JsonElement redo))
+        {
+            RedoBytes = Number(redo, "bytes");
+            RedoRoom = Number(redo, "room");
+            ReplayedCommits = Number(redo, "replayed");
+            RefusedCommits = Number(redo, "refused");
+            DurabilityReason = Text(redo, "reason") is { Length: > 0 } reason ? reason : null;
+        }
         MaxLag = TimeSpan.FromMilliseconds(Number(o, "max_lag_ms"));
         MaxQueueBytes = Number(o, "max_queue_bytes");
         ProcessQueueBytes = Number(o, "process_queue_bytes");
@@ -83,8 +91,25 @@ public sealed class AsyncVfsStatus
     /// <summary>The last error of the disk; null: there was none.</summary>
     public AsyncVfsLastError? LastError { get; }
 
-    /// <summary>The durability of the connection that was asked; of a database asked by its path: memory.</summary>
+    /// <summary>The durability that is in force for the connection that was asked; of a database asked by its path: for
+    /// those that set none.</summary>
     public Durability Durability { get; }
+
+    /// <summary>Why <see cref="Durability.Disk"/> is in force where <see cref="Durability.Os"/> was set; null: it is not.</summary>
+    public string? DurabilityReason { get; }
+
+    /// <summary>Bytes of commits that a kill of the process would leave for the next one, beside the database.</summary>
+    public long RedoBytes { get; }
+
+    /// <summary>The limit of <see cref="RedoBytes"/>; 0: there is no such file open.</summary>
+    public long RedoRoom { get; }
+
+    /// <summary>Commits of a process that was killed, which were taken up.</summary>
+    public long ReplayedCommits { get; }
+
+    /// <summary>Commits of a process that was killed, which could not be, since the database was changed by another
+    /// program. They are in the file whose name ends in -avfsredo-refused.</summary>
+    public long RefusedCommits { get; }
 
     /// <summary>How long a commit may wait.</summary>
     public TimeSpan MaxLag { get; }

@@ -6,6 +6,11 @@ public enum Durability
     /// <summary>In memory, on the disk within the lag: lost if the process dies before.</summary>
     Memory,
 
+    /// <summary>In memory that the operating system keeps when the process is killed or crashes, on the disk within the lag:
+    /// lost in a power cut before. The default. Where it cannot be had, Disk is in force, and
+    /// <see cref="AsyncVfsStatus.DurabilityReason"/> says why.</summary>
+    Os,
+
     /// <summary>On the disk: it survives a power cut.</summary>
     Disk,
 }

@@ -83,6 +83,11 @@ internal static unsafe class Native
         fixed (byte* p = path) return asyncvfs_next_database(ref cursor, p, path.Length);
     }
 
+    internal static int Recover(string path, out long replayed)
+    {
+        fixed (byte* p = Utf8(path)) return asyncvfs_recover(p, out replayed);
+    }
+
     internal static int OnError(ErrorCallback callback) => asyncvfs_on_error(Pointer(callback), 0);
 
     internal static void OnPassed(PassedCallback callback) => asyncvfs_on_passed(Pointer(callback), 0);
@@ -164,6 +169,9 @@ internal static unsafe class Native
 
     [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
     private static extern int asyncvfs_next_database(ref long cursor, byte* path, int bytes);
+
+    [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
+    private static extern int asyncvfs_recover(byte* path, out long replayed);
 
     [DllImport(Library, CallingConvention = C, ExactSpelling = true)]
     private static extern int asyncvfs_on_error(nint callback, nint arg);

@@ -61,6 +61,11 @@ internal static class Child
             case "throw":
                 Fill(path);
                 throw new InvalidOperationException("thrown by a child, for a test");
+            case "wait_to_be_killed_os":
+                Fill(path, Durability.Os);
+                Console.WriteLine("committed");
+                Thread.Sleep(Timeout.Infinite);
+                return 1;
             case "wait_to_be_killed":
                 Fill(path).FlushAsync().Wait();
                 Console.WriteLine("flushed");
@@ -88,10 +93,10 @@ internal static class Child
         })!;
 
     /// <summary>Commits rows with a lag so long that nothing but the end of the process writes them.</summary>
-    private static SqliteConnection Fill(string path)
+    private static SqliteConnection Fill(string path, Durability? durability = null)
     {
         AsyncVfsLibrary.Register();
-        SqliteConnection db = Open(path);
+        SqliteConnection db = Database.Connect((Database.Lazy with { Durability = durability }).ToConnectionString(path));
         Database.Execute(db, "CREATE TABLE t(x INTEGER PRIMARY KEY)");
         for (int i = 1; i <= Rows; i++) Database.Execute(db, $"INSERT INTO t VALUES({i})");
         return db;

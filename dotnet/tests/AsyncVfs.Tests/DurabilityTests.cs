@@ -305,6 +305,25 @@ public class DurabilityTests
     }
 
     [Fact]
+    public void A_connection_has_the_durability_that_was_set_last()
+    {
+        using var t = new Database(Database.Lazy with { Durability = Durability.Os });
+        using SqliteConnection db = Database.Connect(t.ConnectionString + ";Pooling=False");
+        Assert.Equal(Durability.Os, db.GetAsyncVfsStatus()!.Durability);
+        Database.Execute(db, "CREATE TABLE t(x)");   // the first commit waits for the disk
+        Database.Execute(db, "INSERT INTO t VALUES(1)");
+        AsyncVfsStatus status = db.GetAsyncVfsStatus()!;
+        Assert.Equal((Durability.Os, null, 0L, 0L), (status.Durability, status.DurabilityReason, status.ReplayedCommits, status.RefusedCommits));
+        Assert.InRange(status.RedoBytes, 1, status.RedoRoom);
+        foreach (Durability durability in new[] { Durability.Disk, Durability.Os, Durability.Memory, Durability.Os })
+        {
+            db.SetDurability(durability);
+            Assert.Equal(durability, db.GetAsyncVfsStatus()!.Durability);
+        }
+        Assert.Contains("Memory, Os or Disk", Assert.Throws<ArgumentOutOfRangeException>(() => db.SetDurability((Durability)7)).Message);
+    }
+
+    [Fact]
     public void All_databases_can_be_flushed_at_once()
     {
         using Database a = new(Database.Lazy), b = new(Database.Lazy);

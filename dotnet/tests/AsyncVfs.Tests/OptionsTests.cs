@@ -25,6 +25,19 @@ public class OptionsTests
     }
 
     [Theory, Trait("platform", "any")]
+    [InlineData(Durability.Memory, "memory")]
+    [InlineData(Durability.Os, "os")]
+    [InlineData(Durability.Disk, "disk")]
+    public void A_durability_is_a_word(Durability durability, string word)
+    {
+        Assert.Equal("file:app.db?vfs=asyncvfs&durability=" + word, new AsyncVfsOptions { Durability = durability }.ToUri("app.db"));
+        string why = durability == Durability.Disk ? "no room" : "";
+        AsyncVfsStatus status = AsyncVfsStatus.Parse($$$"""{"durability":"{{{word}}}","redo":{"bytes":5,"room":6,"replayed":7,"refused":8,"reason":"{{{why}}}"}}""");
+        Assert.Equal((durability, 5L, 6L, 7L, 8L), (status.Durability, status.RedoBytes, status.RedoRoom, status.ReplayedCommits, status.RefusedCommits));
+        Assert.Equal(why.Length == 0 ? null : why, status.DurabilityReason);
+    }
+
+    [Theory, Trait("platform", "any")]
     [InlineData("app.db", "file:app.db?vfs=asyncvfs")]
     [InlineData(@"data\a b.db", "file:data/a b.db?vfs=asyncvfs")]
     [InlineData(@"C:\100% is #1?.db", "file:///C:/100%25 is %231%3F.db?vfs=asyncvfs")]

@@ -18,6 +18,32 @@ public class ProcessTests
         Assert.Equal(Child.Rows, CountRows(t));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_killed_process_loses_nothing_with_durability_Os(bool recover)
+    {
+        using var t = new Database();
+        using (Process child = Child.Start("wait_to_be_killed_os", t.Path))
+        {
+            Assert.Equal("committed", child.StandardOutput.ReadLine());
+            child.Kill();
+            child.WaitForExit();
+        }
+        using (SqliteConnection stock = t.OpenStock()) Assert.True(Database.Scalar<int>(stock, "SELECT count(*) FROM t") < Child.Rows);
+        if (recover)
+        {
+            Assert.InRange(AsyncVfsLibrary.Recover(t.Path), 1, Child.Rows);
+            Assert.Equal(0, AsyncVfsLibrary.Recover(t.Path));
+            using SqliteConnection stock = t.OpenStock();
+            Assert.Equal(Child.Rows, Database.Scalar<int>(stock, "SELECT count(*) FROM t"));
+        }
+        using SqliteConnection db = t.Open();
+        Assert.Equal(Child.Rows, Database.Scalar<int>(db, "SELECT count(*) FROM t"));
+        Assert.InRange(db.GetAsyncVfsStatus()!.ReplayedCommits, recover ? 0 : 1, recover ? 0 : Child.Rows);
+        Assert.Contains("no such file", Assert.Throws<AsyncVfsException>(() => AsyncVfsLibrary.Recover(t.File("nowhere.db"))).Message);
+    }
+
     [Fact]
     public void A_killed_process_leaves_a_prefix_with_all_that_was_flushed()
     {
