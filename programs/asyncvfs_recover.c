@@ -16,7 +16,7 @@
 #include "asyncvfs.h"
 
 /* SQLite's codes, without its header. */
-enum { OK = 0, BUSY = 5, FULL = 13, CANTOPEN = 14, NOTADB = 26, WARNING = 28, READONLY = 8, IOERR = 10 };
+enum { OK = 0, BUSY = 5, READONLY = 8, IOERR = 10, FULL = 13, CANTOPEN = 14, NOTADB = 26, WARNING = 28 };
 
 static const char usage[] =
     "use: asyncvfs-recover [OPTION]... FILE...\n"
@@ -140,8 +140,9 @@ static int recover(const wchar_t *path) {
 /* ---- the command line ------------------------------------------------------------ */
 
 static int misused(const wchar_t *option) {
-  if (option != NULL) fprintf(stderr, "asyncvfs-recover: there is no option %s\n", utf8(option));
-  fputs(option != NULL ? "asyncvfs-recover --help lists them\n" : usage, stderr);
+  if (option != NULL) fprintf(stderr, "asyncvfs-recover: there is no option %s, or it lacks its value\n", utf8(option));
+  else fputs("asyncvfs-recover: name the database: asyncvfs-recover FILE...\n", stderr);
+  fputs("asyncvfs-recover --help tells more\n", stderr);
   return 2;
 }
 

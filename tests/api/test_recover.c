@@ -9,6 +9,7 @@
 
 #include "asyncvfs.h"
 #include "harness.h"
+#include "process/survivor.h"
 #include "redo/redo.h"
 #include "store/store_peek.h"
 #include "vfs/sql_tools.h"
@@ -142,6 +143,140 @@ static void recovery_of_a_database_in_wal_mode_is_sqlites(void) {
   sql_close(db);
 }
 
+/* ---- what a killed process left ------------------------------------------------------------ */
+
+/* A database whose newest commits are in its ring. Answers how many the disk has, as stock SQLite reads it; -1: failed. */
+static int leave_ring(survivor *s, const char *path, survivor_life *life) {
+  const char *copy = scratch_path("copy.db");
+  sqlite3 *db = sql_open(path, sql_vfs());
+  int disk;
+  memset(s, 0, sizeof *s);
+  memset(life, 0, sizeof *life);
+  s->stream.vfs = sql_vfs();
+  s->stream.journal_mode = "DELETE";
+  s->stream.seed = rng_next() >> 33;
+  s->stream.page_size = 1024;
+  s->stream.cache_size = 2000;
+  s->parameters = "max_lag_ms=60000";
+  CHECK_RC(db, stream_create(&s->stream, db), SQLITE_OK);
+  sql_close(db);
+  if (!survivor_kill(s, path, AT_COMMITS, life)) return -1;
+  CHECK(sql_file_exists(sql_beside(path, AVFS_REDO_SUFFIX)));
+  if (!CHECK(sql_copy_database(path, copy))) return -1;
+  db = sql_open(copy, SQL_STOCK_VFS);
+  disk = stream_verify(&s->stream, db, "stock SQLite, of a copy");
+  sql_close(db);
+  CHECK(disk < life->least);
+  return disk;
+}
+
+/* As a program without asyncvfs finds it. */
+static int state_of(const survivor *s, const char *path, const survivor_life *life) {
+  sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
+  int n = stream_verify(&s->stream, db, "stock SQLite");
+  CHECK(n >= life->least && n <= life->most);
+  sql_close(db);
+  return n;
+}
+
+/* Runs asyncvfs-recover; its exit status, and the first line that it says. */
+static int run_program(const char *a, const char *b, const char *c, char *line, size_t bytes) {
+  harness_child *child = harness_spawn_program("asyncvfs-recover.exe", a, b, c, (char *)NULL);
+  int status = -1;
+  line[0] = 0;
+  if (child == NULL) return -1;
+  (void)harness_child_read_line(child, line, bytes, LINE_MS);
+  CHECK(harness_child_wait(child, LINE_MS, &status));
+  harness_child_free(child);
+  return status;
+}
+
+static void commits_of_a_killed_process_are_there_for_a_stock_program(void) {
+  for (int i = 0; i < 3; i++) {
+    const char *path = scratch_path("app.db");
+    survivor s;
+    survivor_life life;
+    char line[700] = "", expected[700];
+    long long replayed = -1;
+    int disk = leave_ring(&s, path, &life), n;
+    if (disk < 0) return;
+    if (i == 0) {
+      CHECK_EQ(asyncvfs_recover(path, &replayed), SQLITE_OK);
+    } else if (i == 1) {
+      sqlite3 *db = sql_open(path, sql_vfs());
+      replayed = sql_int(db, "PRAGMA asyncvfs_recover");
+      CHECK_EQ(sql_status(db, "os_lock"), 0);
+      n = state_of(&s, path, &life);   /* while it is open */
+      CHECK_EQ(replayed, n - disk);
+      sql_close(db);
+    } else {
+      CHECK_EQ(run_program(path, NULL, NULL, line, sizeof line), 0);
+    }
+    n = state_of(&s, path, &life);
+    snprintf(expected, sizeof expected, "%s: %d commit%s recovered", path, n - disk, n - disk == 1 ? "" : "s");
+    if (i == 2) CHECK_STR_EQ(line, expected);
+    else CHECK_EQ(replayed, n - disk);
+    sql_check_nothing_beside(path);
+    CHECK(!sql_file_exists(sql_beside(path, AVFS_REDO_SUFFIX)));
+    CHECK_EQ(run_program("--", path, NULL, line, sizeof line), 0);   /* again is fine */
+    snprintf(expected, sizeof expected, "%s: nothing to recover", path);
+    CHECK_STR_EQ(line, expected);
+  }
+}
+
+static void commits_that_do_not_fit_are_told(void) {
+  const char *path = scratch_path("app.db");
+  survivor s;
+  survivor_life life;
+  char line[700];
+  long long replayed = -1;
+  if (leave_ring(&s, path, &life) < 0) return;
+  for (int i = 0; i < 2; i++) {
+    const char *copy = scratch_path("other.db");   /* another file than they were made in */
+    CHECK(sql_copy_database(path, copy));
+    CHECK(sql_file_copy(sql_beside(path, AVFS_REDO_SUFFIX), sql_beside(copy, AVFS_REDO_SUFFIX)));
+    if (i == 0) CHECK_EQ(asyncvfs_recover(copy, &replayed), SQLITE_WARNING);
+    else CHECK_EQ(run_program(copy, path, NULL, line, sizeof line), 1);
+    CHECK(sql_file_exists(sql_beside(copy, AVFS_REDO_ASIDE_SUFFIX)));
+    CHECK_EQ(asyncvfs_recover(copy, &replayed), SQLITE_OK);
+    CHECK_EQ(replayed, 0);
+  }
+  state_of(&s, path, &life);   /* the program has gone on to the second one */
+}
+
+/* It can do nothing while another reads; nothing is lost by that. */
+static void recovery_beside_a_reader_is_busy(void) {
+  const char *path = scratch_path("app.db");
+  survivor s;
+  survivor_life life;
+  sqlite3 *reader, *db;
+  int disk = leave_ring(&s, path, &life);
+  if (disk < 0) return;
+  reader = sql_open(path, SQL_STOCK_VFS);
+  sql_must(reader, "BEGIN; SELECT n FROM last");
+  db = sql_open(path, sql_vfs());
+  CHECK_EQ(sql_exec(db, "PRAGMA asyncvfs_recover") & 0xff, SQLITE_BUSY);
+  CHECK_EQ(sql_int(reader, "SELECT n FROM last"), disk);
+  sql_must(reader, "COMMIT");
+  sql_close(reader);
+  CHECK(sql_int(db, "PRAGMA asyncvfs_recover") > 0);
+  sql_close(db);
+  state_of(&s, path, &life);
+}
+
+static void the_program_says_how_it_is_used(void) {
+  char line[700];
+  CHECK_EQ(run_program("--help", NULL, NULL, line, sizeof line), 0);
+  CHECK_STR_EQ(line, "use: asyncvfs-recover [OPTION]... FILE...");
+  CHECK_EQ(run_program("--version", NULL, NULL, line, sizeof line), 0);
+  CHECK_STR_EQ(line, "asyncvfs-recover " ASYNCVFS_VERSION);
+  CHECK_EQ(run_program(NULL, NULL, NULL, line, sizeof line), 2);
+  CHECK_EQ(run_program("--no-such", NULL, NULL, line, sizeof line), 2);
+  CHECK_EQ(run_program("--sqlite", "nowhere.dll", "nowhere.db", line, sizeof line), 2);
+  CHECK_EQ(run_program(scratch_path("nowhere.db"), NULL, NULL, line, sizeof line), 1);
+  CHECK_STR_EQ(line, "");   /* on standard error */
+}
+
 void suite_recover(void) {
   CU_pSuite suite = CU_add_suite("recover", NULL, NULL);
   sql_vfs();   /* registers it */
@@ -152,4 +287,8 @@ void suite_recover(void) {
   ADD_TEST(suite, ring_of_a_database_that_cannot_be_managed_is_told);
   ADD_TEST(suite, recovery_leaves_locking_mode_exclusive_alone);
   ADD_TEST(suite, recovery_of_a_database_in_wal_mode_is_sqlites);
+  ADD_TEST(suite, commits_of_a_killed_process_are_there_for_a_stock_program);
+  ADD_TEST(suite, commits_that_do_not_fit_are_told);
+  ADD_TEST(suite, recovery_beside_a_reader_is_busy);
+  ADD_TEST(suite, the_program_says_how_it_is_used);
 }
