@@ -25,6 +25,7 @@
   SUITE(sqlite3async)  \
   SUITE(kill)          \
   SUITE(survive)       \
+  SUITE(survive_faults) \
   SUITE(two_processes) \
   SUITE(hot_journal)   \
   SUITE(page_table)    \
@@ -69,6 +70,7 @@
   ROLE(sql)    \
   ROLE(stream) \
   ROLE(survivor) \
+  ROLE(survive_faults) \
   ROLE(recorder) \
   ROLE(open_uri) \
   ROLE(large) \

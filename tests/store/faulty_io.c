@@ -15,7 +15,8 @@ int avfs_bind_module(void *module, char *message, int bytes);
 int avfs_vfs_register(const avfs_io *io, sqlite3_vfs *parent, int make_default, int (*on_open)(void));
 
 const char *const faulty_names[FAULTY_CALLS] = {"open",   "remove", "identity", "size",
-                                                "resize", "flush",  "read",     "write", "map"};
+                                                "resize", "flush",  "read",     "write", "map",
+                                                "unmap",  "rename"};
 
 enum { FILES = 32 };
 
@@ -39,6 +40,10 @@ static struct {
   /* what files are said to be */
   void (*change)(const char *path, avfs_identity *id);
   bool remote, unordered;
+  /* files that are memory */
+  avfs_mapping *mapping;       /* the last one */
+  bool break_next;
+  volatile LONG heap_calls, heap_from, heap_failed;
   /* open files */
   SRWLOCK lock;
   struct {
@@ -187,10 +192,67 @@ static void faulty_write(avfs_op *op) {
   else avfs_port_post(op, rc, faulty.os_error);
 }
 
+/* Mapped files are among the open ones under their mapping's address. */
+static avfs_file *as_file(avfs_mapping *m) { return (avfs_file *)(void *)m; }
+
+static bool break_page(avfs_mapping *m) {
+  DWORD old;
+  return VirtualProtect(m->at, 4096, PAGE_NOACCESS, &old) && (m->bytes < 8192 || VirtualProtect(m->at + 4096, 4096, PAGE_NOACCESS, &old));
+}
+
+bool faulty_break_mapping(bool next) {
+  if (!next) return faulty.mapping != NULL && break_page(faulty.mapping);
+  faulty.break_next = true;
+  return true;
+}
+
 static int faulty_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_out) {
   int rc = fate(CALL_MAP, NULL, path, SQLITE_IOERR_MMAP);
   *m_out = NULL;
-  return rc == SQLITE_OK ? avfs_io_win32.map_file(path, how, bytes, m_out) : rc;
+  if (rc == SQLITE_OK) rc = avfs_io_win32.map_file(path, how, bytes, m_out);
+  if (rc != SQLITE_OK) return rc;
+  remember(as_file(*m_out), path);
+  faulty.mapping = *m_out;
+  if (faulty.break_next) break_page(*m_out);
+  faulty.break_next = false;
+  return SQLITE_OK;
+}
+
+static void forget_mapping(avfs_mapping *m) {
+  forget(as_file(m));
+  if (faulty.mapping == m) faulty.mapping = NULL;
+}
+
+static int faulty_unmap_file(avfs_mapping *m, int remove) {
+  int rc = fate(CALL_UNMAP, as_file(m), NULL, SQLITE_IOERR_DELETE);
+  forget_mapping(m);
+  if (rc == SQLITE_OK) return avfs_io_win32.unmap_file(m, remove);
+  avfs_io_win32.unmap_file(m, 0);
+  SetLastError(faulty.os_error);
+  return rc;
+}
+
+static int faulty_rename_file(avfs_mapping *m, const char *path) {
+  int rc = fate(CALL_RENAME, as_file(m), NULL, SQLITE_IOERR);
+  forget_mapping(m);
+  if (rc == SQLITE_OK) return avfs_io_win32.rename_file(m, path);
+  avfs_io_win32.unmap_file(m, 0);
+  SetLastError(faulty.os_error);
+  return rc;
+}
+
+void faulty_heap_fail(LONG n) {
+  faulty.heap_from = 0;
+  faulty.heap_calls = faulty.heap_failed = 0;
+  faulty.heap_from = n;
+}
+
+LONG faulty_heap_failed(void) { return faulty.heap_failed; }
+
+bool faulty_heap_fails(void) {
+  if (faulty.heap_from == 0 || InterlockedIncrement(&faulty.heap_calls) != faulty.heap_from) return false;
+  InterlockedIncrement(&faulty.heap_failed);
+  return true;
 }
 
 LONG faulty_calls(faulty_call call) { return faulty.calls[call]; }
@@ -273,6 +335,8 @@ bool faulty_begin(void) {
   faulty.io.resize = faulty_resize;
   faulty.io.flush = faulty_flush;
   faulty.io.map_file = faulty_map_file;
+  faulty.io.unmap_file = faulty_unmap_file;
+  faulty.io.rename_file = faulty_rename_file;
   faulty.io.read = faulty_read;
   faulty.io.write = faulty_write;
   faulty.io.others = answer_presence;

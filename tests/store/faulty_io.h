@@ -18,6 +18,7 @@
 
 typedef enum faulty_call {
   CALL_OPEN, CALL_REMOVE, CALL_IDENTITY, CALL_SIZE, CALL_RESIZE, CALL_FLUSH, CALL_READ, CALL_WRITE, CALL_MAP,
+  CALL_UNMAP, CALL_RENAME,
   FAULTY_CALLS
 } faulty_call;
 
@@ -57,6 +58,16 @@ void faulty_be_unordered(bool on);
 
 /* While on, the parent VFS opens rollback journals, but reads nothing of them. */
 void faulty_fail_journal_reads(bool on);
+/* From now on a page of the file that was mapped last, or, `next`, of the one that will be, cannot be
+ * had (seam/io.h, avfs_mapping.failed). False when there is none. */
+bool faulty_break_mapping(bool next);
+
+/* Of the library's requests for memory the n-th from now on gets none; 0: each gets it. */
+void faulty_heap_fail(LONG n);
+LONG faulty_heap_failed(void);
+/* For the heap itself (faulty_heap.c, win32/guard_heap.c): this one gets none. */
+bool faulty_heap_fails(void);
+
 /* How often the parent VFS was asked to sleep. */
 LONG faulty_sleeps(void);
 

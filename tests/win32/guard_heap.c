@@ -17,6 +17,8 @@
 
 #include <windows.h>
 
+#include "store/faulty_io.h"
+
 enum { PAGE = 4096, ALIGN = 16, FILLER = 0xA5, LEAK_STATUS = 5 };
 
 /* Stands at the beginning of a block's first page. */
@@ -42,7 +44,7 @@ static void register_report(void) {
 void *avfs_alloc(size_t bytes) {
   size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
   size_t pages = (rounded + sizeof(head) + PAGE - 1) / PAGE;
-  unsigned char *base = VirtualAlloc(NULL, (pages + 1) * PAGE, MEM_RESERVE, PAGE_NOACCESS);
+  unsigned char *base = faulty_heap_fails() ? NULL : VirtualAlloc(NULL, (pages + 1) * PAGE, MEM_RESERVE, PAGE_NOACCESS);
   unsigned char *block;
   head *h;
   register_report();
