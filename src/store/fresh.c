@@ -139,7 +139,7 @@ int avfs_fresh_lock(avfs_store *s, int read_only, avfs_fresh *f) {
   if (rc != SQLITE_OK) goto unlock;
   rc = exists(s, s->wal_path, &there);
   if (rc != SQLITE_OK) goto unlock;
-  rc = avfs_ring_look(s, f->header, &f->pending);
+  rc = avfs_ring_look(s, f->header, &f->has_ring, &f->pending);
   if (rc != SQLITE_OK) goto unlock;
   if (f->pending > 0 && read_only) {
     rc = SQLITE_READONLY_RECOVERY;

@@ -15,6 +15,7 @@
 typedef struct avfs_fresh {
   uint64_t size;
   unsigned char header[AVFS_DB_HEADER_BYTES];
+  int has_ring;         /* its file is there */
   uint64_t pending;     /* commits in the ring: only EXCLUSIVE may read on, and after their replay */
   const char *reason;   /* AVFS_PASS: why; static text; NULL: for what is in the file */
 } avfs_fresh;

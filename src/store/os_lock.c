@@ -125,6 +125,7 @@ static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(a
     if (from == AVFS_LOCK_NONE) adopt(s, &f);
     s->os.level = from > AVFS_LOCK_NONE ? level : f.pending > 0 ? AVFS_LOCK_EXCLUSIVE : AVFS_LOCK_SHARED;
     s->ring.redo = redo != NULL ? redo : s->ring.redo;
+    if (from == AVFS_LOCK_NONE) s->ring.made |= f.has_ring;
     if (taken.commits > 0) due = take_over(s, &taken);
   } else if (rc == AVFS_PASS && from == AVFS_LOCK_NONE) {
     s->os.managed = 0;

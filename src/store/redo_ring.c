@@ -3,9 +3,25 @@
 
 #include <string.h>
 
+#include "seam/heap.h"
 #include "store/report.h"
 
 enum { RING_BYTES = 8 << 20 };   /* of the file: a batch begins when half of it is in use */
+
+/* ---- where there is no store -------------------------------------------------------- */
+
+int avfs_ring_is_beside(const avfs_io *io, const char *name) {
+  char *path = avfs_concat(name, AVFS_REDO_SUFFIX);
+  int is = path == NULL || io->exists(path);
+  avfs_free(path);
+  return is;
+}
+
+void avfs_ring_tell_passed(const avfs_io *io, const char *name, const char *reason) {
+  if (!avfs_ring_is_beside(io, name)) return;
+  avfs_report(SQLITE_WARNING, "asyncvfs: %s is passed through (%s), although %s" AVFS_REDO_SUFFIX " is there: commits "
+              "of a process that was killed may be in that alone", name, reason, name);
+}
 
 /* ---- under a fresh lock -------------------------------------------------------------- */
 
@@ -36,13 +52,14 @@ static int open_ring(avfs_store *s, int how, avfs_redo **r_out) {
   return rc;
 }
 
-int avfs_ring_look(avfs_store *s, const unsigned char *header, uint64_t *pending_out) {
+int avfs_ring_look(avfs_store *s, const unsigned char *header, int *there_out, uint64_t *pending_out) {
   avfs_redo_database db = database(s, header);
   avfs_redo_report report;
   avfs_redo *r;
   int rc, failed;
   *pending_out = 0;
-  if (!s->io->exists(s->ring_path)) return SQLITE_OK;
+  *there_out = s->io->exists(s->ring_path);
+  if (!*there_out) return SQLITE_OK;
   rc = open_ring(s, AVFS_MAP_READ, &r);
   if (rc == SQLITE_EMPTY) return SQLITE_OK;
   if (rc == SQLITE_OK) {
@@ -51,6 +68,7 @@ int avfs_ring_look(avfs_store *s, const unsigned char *header, uint64_t *pending
     if (rc == SQLITE_OK && failed) rc = SQLITE_IOERR_READ;
     if (rc == SQLITE_OK && report.verdict == AVFS_REDO_REFUSED) {
       set_aside(s, r, &report);
+      *there_out = 0;
       return SQLITE_OK;
     }
     (void)avfs_redo_close(r, 0);

@@ -31,9 +31,15 @@ typedef struct avfs_taken_up {
   uint64_t commits;        /* 0: the disk had them all */
 } avfs_taken_up;
 
-/* *pending_out: it holds as many commits, to be replayed. What must not be is set aside, and told. An
- * error is that of the lock under which it is asked. */
-int avfs_ring_look(avfs_store *s, const unsigned char *header, uint64_t *pending_out);
+/* 1 when this database's ring may be there. What cannot be managed only because a call failed is not passed
+ * through then: commits of a process that was killed would be missing, and be given up by the first write. */
+int avfs_ring_is_beside(const avfs_io *io, const char *name);
+/* It is passed through by a rule: what its ring has is not read, which is to be known. */
+void avfs_ring_tell_passed(const avfs_io *io, const char *name, const char *reason);
+
+/* *there_out: its file is there. *pending_out: it holds as many commits, to be replayed. What must not be
+ * is set aside, and told. An error is that of the lock under which it is asked. */
+int avfs_ring_look(avfs_store *s, const unsigned char *header, int *there_out, uint64_t *pending_out);
 /* Under EXCLUSIVE. The commits count as the store's `seq`; the ring serves from here on, if it has any. */
 int avfs_ring_replay(avfs_store *s, const unsigned char *header, uint64_t seq, avfs_taken_up *out,
                      avfs_redo **r_out);

@@ -235,7 +235,7 @@ typedef struct avfs_ring {
   avfs_redo *redo;         /* NULL: none is open. By the setter of os.busy, who has lock too */
   uint64_t salt;           /* random, of its begin */
   int tried;               /* it could not be had under the lock that is held */
-  int made;                /* this process has had one: its file may be there */
+  int made;                /* its file may be there, which the last close takes away */
   int leaving;             /* the last connection closes: the file goes with the lock */
   const char *fallback;    /* why `disk` is in force instead of `os`; static text; NULL: it is not */
   uint64_t replayed;       /* commits of a process that was killed, which this one has taken up */

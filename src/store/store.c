@@ -140,7 +140,7 @@ static int identify(const avfs_io *io, avfs_file *db, const char *name, avfs_ide
     return AVFS_PASS;
   }
   rc = io->identity(db, id_out);
-  if (rc == SQLITE_NOMEM) return rc;
+  if (rc == SQLITE_NOMEM || (rc != SQLITE_OK && avfs_ring_is_beside(io, name))) return rc;
   *reason_out = rc != SQLITE_OK ? "the file system gives files no identity"
                                 : avfs_one_file_doubt(name, id_out);
   if (*reason_out == NULL) return SQLITE_OK;
@@ -159,7 +159,7 @@ int avfs_store_open(const avfs_io *io, sqlite3_vfs *parent, avfs_conn *conn,
     /* Somebody holds what the parent has just opened. Not passed through for it: whether a
      * database is managed is not to depend on a scanner. */
     *reason_out = "the file cannot be opened for writing";
-    return (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_BUSY ? rc : AVFS_PASS;
+    return (rc & 0xff) == SQLITE_NOMEM || rc == SQLITE_BUSY || avfs_ring_is_beside(io, name) ? rc : AVFS_PASS;
   }
   rc = identify(io, db, name, &id, reason_out);
   if (rc != SQLITE_OK) {

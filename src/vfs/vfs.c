@@ -10,6 +10,7 @@
 #include "seam/environment.h"
 #include "seam/heap.h"
 #include "store/names.h"
+#include "store/redo_ring.h"
 #include "store/registry.h"
 #include "store/report.h"
 #include "store/status.h"
@@ -116,6 +117,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   }
   avfs_counter_add(&m->vfs->open, 1);
   if (m->conn.store == NULL) {
+    avfs_ring_tell_passed(self.io, m->conn.path, m->reason);
     avfs_main_file_begin(m, AVFS_MODE_PASSED, m->reason);
     return SQLITE_OK;
   }

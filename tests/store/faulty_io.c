@@ -195,13 +195,13 @@ static void faulty_write(avfs_op *op) {
 /* Mapped files are among the open ones under their mapping's address. */
 static avfs_file *as_file(avfs_mapping *m) { return (avfs_file *)(void *)m; }
 
-static bool break_page(avfs_mapping *m) {
+static bool break_pages(avfs_mapping *m) {
   DWORD old;
-  return VirtualProtect(m->at, 4096, PAGE_NOACCESS, &old) && (m->bytes < 8192 || VirtualProtect(m->at + 4096, 4096, PAGE_NOACCESS, &old));
+  return VirtualProtect(m->at, (SIZE_T)m->bytes, PAGE_NOACCESS, &old);
 }
 
 bool faulty_break_mapping(bool next) {
-  if (!next) return faulty.mapping != NULL && break_page(faulty.mapping);
+  if (!next) return faulty.mapping != NULL && break_pages(faulty.mapping);
   faulty.break_next = true;
   return true;
 }
@@ -213,7 +213,7 @@ static int faulty_map_file(const char *path, int how, uint64_t bytes, avfs_mappi
   if (rc != SQLITE_OK) return rc;
   remember(as_file(*m_out), path);
   faulty.mapping = *m_out;
-  if (faulty.break_next) break_page(*m_out);
+  if (faulty.break_next) break_pages(*m_out);
   faulty.break_next = false;
   return SQLITE_OK;
 }

@@ -58,7 +58,7 @@ void faulty_be_unordered(bool on);
 
 /* While on, the parent VFS opens rollback journals, but reads nothing of them. */
 void faulty_fail_journal_reads(bool on);
-/* From now on a page of the file that was mapped last, or, `next`, of the one that will be, cannot be
+/* From now on no page of the file that was mapped last, or, `next`, of the one that will be, can be
  * had (seam/io.h, avfs_mapping.failed). False when there is none. */
 bool faulty_break_mapping(bool next);
 
