@@ -1,6 +1,7 @@
 /* bench.c: what a commit costs, and when it is on disk.
  *
- *   latency    one-row inserts, a commit each: percentiles and commits/s
+ *   latency    one-row inserts, a commit each: percentiles and commits/s, of asyncvfs with
+ *              each durability
  *   sustained  the same, 200,000 of them: commits/s until all are durable
  *   reads      a page's read with 0 and with up to a million pages queued
  *   disk       commits with durability=disk from several connections: disk.c
@@ -76,7 +77,8 @@ static result run_turn(const contestant *c, const options *o, samples *s) {
   uint32_t i;
   result r;
 
-  snprintf(path, sizeof path, "%s\\bench-%s-%s.db", o->folder, c->vfs, c->journal_mode);
+  snprintf(path, sizeof path, "%s\\bench-%s-%s.db", o->folder, c->vfs,
+           c->durability == NULL ? c->journal_mode : c->durability);
   database_remove(c, path);
   db = database_open(c, path, 4096);
   run_sql(db,
@@ -185,13 +187,13 @@ static void print_commit_table(const result *medians, const int *takes_part) {
   }
 }
 
-static void print_engine(const result *r) {
+static void print_engine(const char *name, const result *r) {
   const engine_status *e = &r->engine;
   const double written = e->journal_bytes + e->database_bytes;
   double calls = 0;
   size_t i;
   char b[4][32];
-  printf("\nasyncvfs, from the first of these commits until all are durable:\n");
+  printf("\n%s, from the first of these commits until all are durable:\n", name);
   printf("  %s pages written, %s bytes (journal %s, database %s)\n",
          grouped(e->pages_written, b[0], 32), grouped(written, b[1], 32),
          grouped(e->journal_bytes, b[2], 32), grouped(e->database_bytes, b[3], 32));
@@ -212,6 +214,33 @@ static void print_engine(const result *r) {
              r->steady.os_calls[i].count);
   }
   printf("\n");
+}
+
+/* As it is printed: so it is judged. */
+static void print_target(const char *what, int at_most, double bound, double measured) {
+  double shown = round(measured * 100), limit = round(bound * 100);
+  if (isnan(measured)) return;
+  printf("target: %s %s %.2f: %.2f, %s\n", what, at_most ? "at most" : "at least", bound, measured,
+         (at_most ? shown <= limit : shown >= limit) ? "met" : "missed");
+}
+
+/* What it costs that a kill loses nothing: durability=os over memory. */
+static void print_targets(const options *o, const result *medians, const int *takes_part) {
+  const result *memory = NULL, *os = NULL;
+  size_t i;
+  for (i = 0; i < contestant_count; i++) {
+    if (!takes_part[i] || contestants[i].durability == NULL) continue;
+    if (strcmp(contestants[i].durability, "memory") == 0) memory = &medians[i];
+    if (strcmp(contestants[i].durability, "os") == 0) os = &medians[i];
+  }
+  if (memory == NULL || os == NULL) return;
+  printf("\n");
+  if (strcmp(o->mode, "latency") == 0) {
+    print_target("os, p50 over memory's", 1, 1.5, os->p50_ns / memory->p50_ns);
+    print_target("os, p99.9 over memory's", 1, 3, os->p999_ns / memory->p999_ns);
+  } else {
+    print_target("os, commits/s until durable over memory's", 0, 0.85, os->durable_per_s / memory->durable_per_s);
+  }
 }
 
 static void json_number(FILE *f, const char *name, double value) {
@@ -329,8 +358,9 @@ static int commits_mode(const options *o, double flush_us, int have_asyncvfs) {
   }
   print_commit_table(medians, takes_part);
   for (i = 0; i < contestant_count; i++) {
-    if (takes_part[i] && strcmp(contestants[i].vfs, "asyncvfs") == 0) print_engine(&medians[i]);
+    if (takes_part[i] && strcmp(contestants[i].vfs, "asyncvfs") == 0) print_engine(contestants[i].name, &medians[i]);
   }
+  print_targets(o, medians, takes_part);
   write_commit_json(o, flush_us, medians, takes_part);
   samples_free(s);
   return 0;

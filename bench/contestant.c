@@ -8,12 +8,14 @@
 #include "floor_vfs.h"
 
 const contestant contestants[] = {
-    {"floor", "floor", "DELETE", "FULL", DURABLE_NEVER, 1},
-    {"asyncvfs DELETE/FULL", "asyncvfs", "DELETE", "FULL", DURABLE_BY_FLUSH, 1},
-    {"win32 DELETE/FULL", "win32", "DELETE", "FULL", DURABLE_AT_COMMIT, 0},
-    {"win32 PERSIST/FULL", "win32", "PERSIST", "FULL", DURABLE_AT_COMMIT, 0},
-    {"win32 WAL/NORMAL", "win32", "WAL", "NORMAL", DURABLE_BY_CHECKPOINT, 0},
-    {"win32 MEMORY/OFF", "win32", "MEMORY", "OFF", DURABLE_NEVER, 0},
+    {"floor", "floor", "DELETE", "FULL", DURABLE_NEVER, 1, NULL},
+    {"asyncvfs memory", "asyncvfs", "DELETE", "FULL", DURABLE_BY_FLUSH, 1, "memory"},
+    {"asyncvfs os", "asyncvfs", "DELETE", "FULL", DURABLE_BY_FLUSH, 1, "os"},
+    {"asyncvfs disk", "asyncvfs", "DELETE", "FULL", DURABLE_AT_COMMIT, 0, "disk"},
+    {"win32 DELETE/FULL", "win32", "DELETE", "FULL", DURABLE_AT_COMMIT, 0, NULL},
+    {"win32 PERSIST/FULL", "win32", "PERSIST", "FULL", DURABLE_AT_COMMIT, 0, NULL},
+    {"win32 WAL/NORMAL", "win32", "WAL", "NORMAL", DURABLE_BY_CHECKPOINT, 0, NULL},
+    {"win32 MEMORY/OFF", "win32", "MEMORY", "OFF", DURABLE_NEVER, 0, NULL},
 };
 const size_t contestant_count = sizeof contestants / sizeof contestants[0];
 
@@ -80,7 +82,7 @@ int contestants_register(void) {
 }
 
 void database_remove(const contestant *c, const char *path) {
-  static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+  static const char *const suffixes[] = {"", "-journal", "-wal", "-shm", "-avfsredo"};
   sqlite3_vfs *vfs = sqlite3_vfs_find(c->vfs);
   char *full;
   size_t i;
@@ -106,7 +108,23 @@ sqlite3 *database_open(const contestant *c, const char *path, int page_size) {
            "PRAGMA cache_size=-16000",
            page_size, c->journal_mode, c->synchronous);
   run_sql(db, sql);
+  if (c->durability != NULL) {
+    snprintf(sql, sizeof sql, "PRAGMA asyncvfs_durability=%s", c->durability);
+    run_sql(db, sql);
+  }
   return db;
+}
+
+/* A figure of `disk` under the name of `os` would be a lie. */
+static void check_in_force(const contestant *c, sqlite3 *db) {
+  sqlite3_stmt *pragma = prepare(db, "PRAGMA asyncvfs_durability");
+  check(db, sqlite3_step(pragma), SQLITE_ROW, "PRAGMA asyncvfs_durability");
+  if (strcmp((const char *)sqlite3_column_text(pragma, 0), c->durability) != 0) {
+    fprintf(stderr, "\nbench: %s: %s is in force here; the status says why\n", c->name,
+            (const char *)sqlite3_column_text(pragma, 0));
+    exit(1);
+  }
+  sqlite3_finalize(pragma);
 }
 
 void database_make_durable(const contestant *c, sqlite3 *db) {
@@ -137,6 +155,7 @@ engine_status status_read(const contestant *c, sqlite3 *db) {
   sqlite3_stmt *pragma, *mode, *tree;
   memset(&status, 0, sizeof status);
   if (strcmp(c->vfs, "asyncvfs") != 0) return status;
+  if (c->durability != NULL) check_in_force(c, db);
   if (json == NULL) check(NULL, sqlite3_open(":memory:", &json), SQLITE_OK, "open");
   pragma = prepare(db, "PRAGMA asyncvfs_status");
   check(db, sqlite3_step(pragma), SQLITE_ROW, "PRAGMA asyncvfs_status");

@@ -1,6 +1,6 @@
 /* contestant.h: who takes part, and how to talk to SQLite about it.
  *
- * A contestant is a VFS with a journal_mode and a synchronous setting. What
+ * A contestant is a VFS with a journal_mode and a synchronous setting, asyncvfs also with a durability. What
  * fails here ends the program with a message: a benchmark that went on after
  * an error would print a figure for something else.
  */
@@ -25,12 +25,13 @@ typedef struct contestant {
   const char *synchronous;
   durable_by durable;
   int quick; /* commits at memory speed: makes every commit asked for */
+  const char *durability; /* PRAGMA asyncvfs_durability; NULL: its default */
 } contestant;
 
 extern const contestant contestants[];
 extern const size_t contestant_count;
 
-/* The one whose VFS is called so; contestants[0] is the floor. */
+/* The first one whose VFS is called so; contestants[0] is the floor. Of asyncvfs that is `memory`. */
 const contestant *contestant_by_vfs(const char *vfs);
 
 /* Loads asyncvfs from this program's folder; 0 (and a note on stderr) if it

@@ -97,8 +97,8 @@ static turn run_turn(const contestant *c, const contestant *win32, const options
 /* The rows of one kind of work in one journal_mode. Returns the ratio of the medians. */
 static double run_pair(const options *o, const char *mode, int updates) {
   const contestant pair[2] = {
-      {"win32", "win32", mode, "FULL", DURABLE_AT_COMMIT, 0},
-      {"asyncvfs", "asyncvfs", mode, "FULL", DURABLE_BY_FLUSH, 0},
+      {"win32", "win32", mode, "FULL", DURABLE_AT_COMMIT, 0, NULL},
+      {"asyncvfs", "asyncvfs", mode, "FULL", DURABLE_BY_FLUSH, 0, NULL},
   };
   double seconds[2][MAX_ROUNDS], ratios[MAX_ROUNDS], middle[2];
   turn last = {0};

@@ -43,13 +43,13 @@ count() { # TRACE: prints the calls by name
     }' "$1"
 }
 
-for who in floor asyncvfs "WAL/NORMAL"; do
+for who in floor "asyncvfs memory" "asyncvfs os" "WAL/NORMAL"; do
   n=$commits
   [ "$who" != WAL/NORMAL ] || n=$((commits / 20))
   strace -f -o trace.txt "$WINE" "$BIN_DIR/bench.exe" --dir . --mode latency --rounds 1 \
     --slow-seconds 600 --commits "$n" --only "$who" --mark 1 </dev/null >bench.txt 2>&1 ||
     { cat bench.txt >&2; exit 1; }
-  printf '%-12s' "$who"
+  printf '%-16s' "$who"
   commits=$n count trace.txt
 done
 rm -f trace.txt bench.txt
