@@ -10,6 +10,7 @@
 void avfs_store_check(const avfs_store *s) {
   assert(s->commits.durable_seq <= s->commits.draining_seq && s->commits.draining_seq <= s->commits.commit_seq);
   if (!avfs_drain_is_empty(s)) assert(s->os.level == AVFS_LOCK_EXCLUSIVE);
+  if (s->ring.redo != NULL) assert(s->os.level >= AVFS_LOCK_RESERVED);
   if (s->content.dirty) assert(s->commits.commit_seq > s->commits.draining_seq && s->commits.oldest_ns != 0);
   if (s->turns.table.readers > 0) assert(s->os.level >= AVFS_LOCK_SHARED);
   if (!s->os.busy && s->turns.table.writer != NULL && s->turns.table.writer->level == AVFS_LOCK_EXCLUSIVE) {

@@ -19,10 +19,11 @@ static int has_kept_lock(const avfs_conn *c) { return c->commits_under_lock > 0;
 
 /* ---- xLock ------------------------------------------------------------------------------- */
 
-/* It turned into a WAL database and could not be handed over yet, or a transaction could not be
- * undone: only a fresh lock will tell. 1: the lock is gone, take it afresh. */
+/* It turned into a WAL database and could not be handed over yet, also by a process that was killed
+ * (redo_ring.h); or a transaction could not be undone: only a fresh lock will tell. 1: the lock is
+ * gone, take it afresh. */
 static int give_up_unmanaged(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  if (!avfs_drain_is_empty(s)) return 0;
+  if (!avfs_drain_is_empty(s) && avfs_wait_empty(s) != SQLITE_OK) return 0;
   avfs_os_lock_lower_now(s);
   return s->os.level == AVFS_LOCK_NONE;
 }
