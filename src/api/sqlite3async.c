@@ -30,7 +30,7 @@
 
 enum { LOOK_MS = 50 };   /* so soon is HALT_NOW noticed while the disk is waited for */
 
-static avfs_vfs vfs = {.name = SQLITEASYNC_VFSNAME};
+static avfs_vfs vfs = {.name = SQLITEASYNC_VFSNAME, .in_memory = 1};   /* the module gave durability up */
 
 static struct {
   avfs_lock lock;

@@ -54,6 +54,14 @@ static void have_ring(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role
   avfs_ring_begin(s);
 }
 
+/* It may go on under the lock that it has, and have_ring is not called again: what has just been
+ * waited for was the newest commit, so the queue is empty a moment later. */
+static void keep_ring(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
+  if (avfs_ring_serves(s)) return;
+  if (s->commits.durable_seq == s->commits.commit_seq) avfs_wait_run(s);
+  have_ring(s, c);
+}
+
 static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
   int rc = avfs_turns_take_reserved(s, c);
   if (rc != SQLITE_OK) return rc;
@@ -251,7 +259,7 @@ static int commit(avfs_store *s, avfs_conn *c, const waits *w, int *handed_over_
     if (w->where == AT_UNLOCK) c->await_seq = seq;
     else rc = avfs_wait_durable(s, seq, AVFS_FOREVER);
   }
-  if (has_kept_lock(c) && w->where == HERE) have_ring(s, c);   /* its next transaction takes no lock */
+  if (rc == SQLITE_OK && w->where == HERE && w->durability == AVFS_DURABILITY_OS) keep_ring(s, c);
   if (s->os.managed) return rc;
   c->await_seq = 0;
   rc = hand_over(s, c);

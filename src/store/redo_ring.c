@@ -194,13 +194,13 @@ void avfs_ring_remove(avfs_store *s, const unsigned char *header) {
 
 /* ---- while it serves ----------------------------------------------------------------------- */
 
-static int serves(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
+int avfs_ring_serves(const avfs_store *s) {
   return s->ring.redo != NULL && avfs_redo_serves(s->ring.redo);
 }
 
 void avfs_ring_begin(avfs_store *s) {
   avfs_redo_database db = database(s, s->content.header);
-  if (s->ring.redo == NULL || serves(s) || avfs_redo_failed(s->ring.redo)) return;
+  if (s->ring.redo == NULL || avfs_ring_serves(s) || avfs_redo_failed(s->ring.redo)) return;
   if (s->content.dirty || s->content.draining.count > 0 || s->drain.run != AVFS_RUN_NONE) return;
   if (s->content.committed.size == 0) return;
   avfs_redo_begin(s->ring.redo, &db, s->commits.commit_seq, s->ring.salt);
@@ -216,7 +216,7 @@ static const unsigned char *page_before(void *arg, uint32_t pgno) AVFS_REQUIRES(
 uint64_t avfs_ring_append(avfs_store *s) {
   avfs_redo_commit c = {.seq = s->commits.commit_seq + 1};
   uint64_t awaits;
-  if (!serves(s)) return c.seq;
+  if (!avfs_ring_serves(s)) return c.seq;
   c.pages = &s->writer.txn;
   c.bytes_before = s->content.committed.size;
   c.page_bytes = s->content.page_bytes;
@@ -229,23 +229,23 @@ uint64_t avfs_ring_append(avfs_store *s) {
 }
 
 int avfs_ring_is_too_small(const avfs_store *s, uint32_t pages) {
-  return serves(s) && s->commits.durable_seq < s->commits.commit_seq &&
+  return avfs_ring_serves(s) && s->commits.durable_seq < s->commits.commit_seq &&
          !avfs_redo_fits(s->ring.redo, pages, s->content.page_bytes);
 }
 
 void avfs_ring_freeze(avfs_store *s) {
-  if (serves(s)) avfs_redo_freeze(s->ring.redo, s->commits.draining_seq, s->content.header);
+  if (avfs_ring_serves(s)) avfs_redo_freeze(s->ring.redo, s->commits.draining_seq, s->content.header);
 }
 
 void avfs_ring_durable(avfs_store *s) {
-  if (serves(s)) avfs_redo_durable(s->ring.redo, s->commits.durable_seq);
+  if (avfs_ring_serves(s)) avfs_redo_durable(s->ring.redo, s->commits.durable_seq);
 }
 
 uint64_t avfs_ring_not_kept(const avfs_store *s) {
   uint64_t kept = s->commits.durable_seq;
-  if (serves(s) && avfs_redo_newest(s->ring.redo) > kept) kept = avfs_redo_newest(s->ring.redo);
+  if (avfs_ring_serves(s) && avfs_redo_newest(s->ring.redo) > kept) kept = avfs_redo_newest(s->ring.redo);
   return s->commits.commit_seq - kept;
 }
 
-int avfs_ring_is_pressing(const avfs_store *s) { return serves(s) && avfs_redo_is_pressing(s->ring.redo); }
-int avfs_ring_is_full(const avfs_store *s) { return serves(s) && avfs_redo_is_full(s->ring.redo); }
+int avfs_ring_is_pressing(const avfs_store *s) { return avfs_ring_serves(s) && avfs_redo_is_pressing(s->ring.redo); }
+int avfs_ring_is_full(const avfs_store *s) { return avfs_ring_serves(s) && avfs_redo_is_full(s->ring.redo); }

@@ -53,6 +53,8 @@ void avfs_ring_close(avfs_store *s, avfs_redo *r, int remove);
 
 /* The connection has RESERVED: it begins, if there is one and the queue is empty. */
 void avfs_ring_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* It is there, and has begun. */
+int avfs_ring_serves(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
 /* The writer's transaction is about to become commit commit_seq + 1, content.header is as it will be.
  * Answers the commit that is to be durable before this one survives a kill; 0: it does. */
 uint64_t avfs_ring_append(avfs_store *s) AVFS_REQUIRES(avfs_store_role);

@@ -95,6 +95,7 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
   }
   if (flags_out != NULL) *flags_out = got;
   m->vfs = name_of(vfs);
+  if (m->vfs->in_memory && !given[AVFS_DURABILITY]) settings.value[AVFS_DURABILITY] = AVFS_DURABILITY_MEMORY;
   avfs_durability_init(&m->conn.durability, settings.value[AVFS_DURABILITY], name, vfs);
   m->conn.misspelt = avfs_uri_misspelt(name);
   m->conn.read_only = (got & SQLITE_OPEN_READONLY) != 0;

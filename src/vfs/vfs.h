@@ -31,6 +31,7 @@ typedef struct avfs_vfs {
   sqlite3_vfs base;    /* pAppData: this */
   const char *name;
   sqlite3_vfs *parent;
+  int in_memory;       /* its databases begin with durability=memory, whatever the default is */
   avfs_counter open;   /* main databases that are open through it */
   int registered;      /* guarded by who registers */
 } avfs_vfs;
