@@ -9,7 +9,9 @@
  * finds the state after some prefix of its commits. Without a flush the commits
  * of the last moments (max_lag_ms, default 100 ms, and the time of two batches; more when
  * writers wait at a limit; while the disk fails, all that waits) may be missing; none in
- * between.
+ * between. After a kill asyncvfs finds them all, whoever opens the database first, unless a program
+ * without asyncvfs has written to it meanwhile (PRAGMA asyncvfs_durability=os, the default). Where
+ * such a program is to open it first, asyncvfs_recover puts them into the file.
  *
  * With PRAGMA asyncvfs_durability=disk COMMIT returns when the transaction is durable. If the
  * disk refuses, it returns SQLITE_FULL or SQLITE_IOERR_x, and yet the transaction is
