@@ -19,7 +19,7 @@
  * TEST_SEED=n      repeats a random run (every run prints its seed)
  * TEST_LIMIT_S=n   seconds one test may take before the process is ended
  *                  with exit status 3; 180 if not set
- * TEST_DURABILITY=d   memory, os or disk: of databases that say nothing themselves
+ * TEST_DURABILITY=d   memory (if not set), os or disk: of databases that say nothing
  * TEST_MACHINE=m   how the machine reads and writes: win32/machine.h
  * TEST_BACKTRACE=1 lets a crash reach the debugger (Wine's prints a backtrace)
  *

@@ -14,11 +14,14 @@
 static const harness_suite suites[] = {SUITES{NULL, NULL, false}};
 static const harness_role roles[] = {ROLES{NULL, NULL}};
 
-/* TEST_DURABILITY: what the databases begin with that say nothing themselves. */
+/* TEST_DURABILITY: what the databases begin with that say nothing themselves; else memory: most suites
+ * count calls, or want commits that a kill loses. */
 static void set_durability(void) {
   const char *text = getenv("TEST_DURABILITY");
-  if (text != NULL && strcmp(text, "os") == 0) avfs_setting_set_default(AVFS_DURABILITY, AVFS_DURABILITY_OS);
-  if (text != NULL && strcmp(text, "disk") == 0) avfs_setting_set_default(AVFS_DURABILITY, AVFS_DURABILITY_DISK);
+  uint64_t value = AVFS_DURABILITY_MEMORY;
+  if (text != NULL && strcmp(text, "os") == 0) value = AVFS_DURABILITY_OS;
+  if (text != NULL && strcmp(text, "disk") == 0) value = AVFS_DURABILITY_DISK;
+  avfs_setting_set_default(AVFS_DURABILITY, value);
 }
 
 int main(int argc, char **argv) {

@@ -27,7 +27,7 @@ static const struct {
 };
 
 static avfs_counter defaults[AVFS_SETTING_COUNT] = {
-    [AVFS_DURABILITY] = {AVFS_DURABILITY_MEMORY},
+    [AVFS_DURABILITY] = {AVFS_DURABILITY_OS},
     [AVFS_MAX_LAG_MS] = {100},
     [AVFS_MAX_QUEUE_BYTES] = {64 << 20},
     [AVFS_ON_FULL] = {AVFS_ON_FULL_WAIT},

@@ -333,11 +333,11 @@ static void no_disk_commit_is_missing_after_a_kill(void) {
   }
 }
 
-/* PATH N HOW [LOG]: commits N rows through the real DLL and ends without closing. */
+/* PATH N HOW [LOG SQL]: commits N rows through the real DLL and ends without closing. */
 int role_end_without_closing(int argc, char **argv) {
   sqlite3 *loader = NULL, *db = NULL;
   int i;
-  if (argc < 3) return 1;
+  if (argc < 3 || argc == 4) return 1;
   sqlite3_open(":memory:", &loader);
   sqlite3_enable_load_extension(loader, 1);
   if (sqlite3_load_extension(loader, "asyncvfs", NULL, NULL) != SQLITE_OK) return 1;
@@ -345,7 +345,8 @@ int role_end_without_closing(int argc, char **argv) {
   if (sqlite3_open_v2(argv[0], &db, SQLITE_OPEN_READWRITE, "asyncvfs") != SQLITE_OK) return 1;
   if (argc > 3) {
     SetEnvironmentVariableA("ASYNCVFS_LOG", argv[3]);
-    if (sql_exec(db, "PRAGMA asyncvfs_exit_timeout_ms=0; PRAGMA asyncvfs_max_lag_ms=60000") != SQLITE_OK) {
+    if (sql_exec(db, "PRAGMA asyncvfs_exit_timeout_ms=0; PRAGMA asyncvfs_max_lag_ms=60000") != SQLITE_OK ||
+        sql_exec(db, argv[4]) != SQLITE_OK) {
       return 1;
     }
   }
@@ -429,26 +430,45 @@ static void callbacks_come_and_let_the_process_end(void) {
   harness_child_free(child);
 }
 
-static void program_that_ends_without_time_says_what_is_lost(void) {
+/* A database of 7 commits that its program has left in memory; what the log says. Answers its path. */
+static const char *ended_without_time(const char *durability, char *text, size_t bytes) {
   const char *path = scratch_path("app.db"), *log = scratch_path("exit.log");
   sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
   harness_child *child;
-  char text[1000] = "";
   int status = -1;
   sql_must(db, SQL_CREATE_T);
   sql_close(db);
-  child = harness_spawn("end_without_closing", path, "7", "return", log, (char *)NULL);
-  if (child == NULL) return;
+  child = harness_spawn("end_without_closing", path, "7", "return", log, durability, (char *)NULL);
+  if (child == NULL) return path;
   CHECK(harness_child_wait(child, LINE_MS, &status));
   CHECK_EQ(status, 0);
   harness_child_free(child);
-  sql_file_read(log, 0, text, sizeof text - 1);
+  memset(text, 0, bytes);
+  sql_file_read(log, 0, text, bytes - 1);
   CHECK(strstr(text, "asyncvfs: the process ended with 7 commits of ") != NULL);
+  return path;
+}
+
+static void program_that_ends_without_time_says_what_is_lost(void) {
+  char text[1000];
+  const char *path = ended_without_time("PRAGMA asyncvfs_durability=memory", text, sizeof text);
+  sqlite3 *db = sql_open(path, SQL_STOCK_VFS);
   CHECK(strstr(text, "app.db not on disk; they are lost") != NULL);
-  db = sql_open(path, SQL_STOCK_VFS);
   if (db == NULL) return;
   sql_check_integrity(db, "after an exit without time");
   CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), 0);
+  sql_close(db);
+}
+
+static void program_that_ends_without_time_loses_nothing_by_default(void) {
+  char text[1000];
+  const char *path = ended_without_time("", text, sizeof text);
+  sqlite3 *db;
+  CHECK(strstr(text, "app.db not on disk; who opens it next through asyncvfs has them") != NULL);
+  db = sql_open(path, sql_vfs());
+  if (db == NULL) return;
+  sql_check_integrity(db, "after an exit without time");
+  CHECK_EQ(sql_int(db, "SELECT count(*) FROM t"), 7);
   sql_close(db);
 }
 
@@ -560,6 +580,7 @@ void suite_durability(void) {
     ADD_TEST(suite, program_that_ends_without_closing_loses_nothing);
     ADD_TEST(suite, callbacks_come_and_let_the_process_end);
   ADD_TEST(suite, program_that_ends_without_time_says_what_is_lost);
+  ADD_TEST(suite, program_that_ends_without_time_loses_nothing_by_default);
   }
   ADD_TEST(suite, settings_refuse_what_is_out_of_range);
   ADD_TEST(suite, durability_is_one_of_three_words);
