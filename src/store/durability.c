@@ -21,14 +21,14 @@ void avfs_durability_joined(avfs_durability *d, sqlite3 **db) {
 static int is_shared(avfs_durability *d) { return avfs_counter_get(&d->joins) > 1; }
 
 /* With lock: what was said by a connection that may be another one by now, at the same address,
- * counts on only if it is the strictest. */
+ * counts on only if it is stricter than what counts without it. */
 static void forget_after_joins(avfs_durability *d) {
   int64_t joins = avfs_counter_get(&d->joins);
   int i, kept = 0;
   if (joins == d->said_joins) return;
   d->said_joins = joins;
   for (i = 0; i < d->said_count; i++) {
-    if (d->said[i].value == AVFS_DURABILITY_STRICTEST) d->said[kept++] = d->said[i];
+    if (d->said[i].value > d->first_value) d->said[kept++] = d->said[i];
   }
   d->said_count = kept;
 }

@@ -338,6 +338,25 @@ static void connections_of_a_shared_cache_have_their_own_durability(void) {
   sql_close(a);
 }
 
+/* Whoever joins later: os is forgotten as little as disk. */
+static void later_connections_of_a_shared_cache_leave_durability_as_it_was(void) {
+  const char *path = scratch_path("app.db");
+  sqlite3 *a, *b, *c;
+  char text[20];
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_SHAREDCACHE;
+  if (sql_try_open_flags(path, sql_vfs(), flags, &a) != SQLITE_OK) return;
+  if (sql_try_open_flags(path, sql_vfs(), flags, &b) != SQLITE_OK) return;
+  sql_must(a, SQL_CREATE_T);
+  sql_must(b, "PRAGMA asyncvfs_durability=os");
+  if (sql_try_open_flags(path, sql_vfs(), flags, &c) != SQLITE_OK) return;
+  sql_must(c, "SELECT * FROM t");
+  CHECK_RC(b, sql_try_text(b, "PRAGMA asyncvfs_durability", text, sizeof text), SQLITE_OK);
+  CHECK_STR_EQ(text, "os");
+  sql_close(c);
+  sql_close(b);
+  sql_close(a);
+}
+
 /* The main database has the path of one that another connection has open through us: so its
  * name says nothing of who hears of PRAGMA locking_mode. */
 static void attached_disk_commit_is_durable_whatever_main_is(void) {
@@ -489,6 +508,7 @@ void suite_mode(void) {
   ADD_TEST(suite, without_powersafe_overwrite_it_is_passed_through);
   ADD_TEST(suite, file_grows_in_chunks);
   ADD_TEST(suite, connections_of_a_shared_cache_have_their_own_durability);
+  ADD_TEST(suite, later_connections_of_a_shared_cache_leave_durability_as_it_was);
   ADD_TEST(suite, attached_disk_commit_is_durable_whatever_main_is);
   ADD_TEST(suite, attached_disk_commit_is_durable_when_main_becomes_memory);
   ADD_TEST(suite, select_reads_on_over_a_disk_commit);
