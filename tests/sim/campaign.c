@@ -85,10 +85,14 @@ static void tell_progress(double seconds, uint64_t failures) {
 static void tell_summary(const sim_campaign *c, double seconds, uint64_t next, uint64_t failures) {
   const sim_statistics *s = &shared->totals;
   uint32_t i;
-  printf("summary: %llu distinct crash images of %llu power cuts, in %.0f s (%.0f/s): %llu with a hot "
-         "journal, %llu of recoveries cut, %llu recovered by asyncvfs too (and that cut %llu times)\n",
-         (num)s->images, (num)s->cuts, seconds, (double)s->images / (seconds > 0 ? seconds : 1), (num)s->hot,
-         (num)s->recovery_images, (num)s->async_images, (num)s->async_cuts);
+  printf("summary: %llu distinct crash images of %llu power cuts and %llu kills, in %.0f s (%.0f/s): %llu with a hot "
+         "journal, %llu of recoveries\n",
+         (num)s->images, (num)s->cuts, (num)s->kills, seconds, (double)s->images / (seconds > 0 ? seconds : 1),
+         (num)s->hot, (num)s->recovery_images);
+  printf("summary: recovered by asyncvfs: %llu, %llu of them after a kill, %llu after a recovery that was ended; "
+         "%llu have commits that stock SQLite does not find; %llu rings taken up, %llu refused\n",
+         (num)s->async_images, (num)s->async_kills, (num)s->async_deep, (num)s->async_more, (num)s->async_taken_up,
+         (num)s->async_refused);
   printf("summary: opened by stock SQLite");
   for (i = 0; i < sim_stock_count; i++) {
     printf("%s %s: %llu", i == 0 ? "" : ",", sim_stocks[i]->version, (num)s->by_stock[i]);

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kept.h"
 #include "sqlite3.h"
 
-enum { SEEN = 1 << 14, KEPT = 4, DEPTH = 3 };
+enum { SEEN = 1 << 14, DEPTH = 3 };
 
 sim_history sim_commits[SIM_DATABASES];
 const char *const sim_names[SIM_DATABASES] = {"/t/main.db", "/t/b.db", "/t/c.db"};
@@ -22,16 +23,10 @@ const sim_stock *sim_stocks[SIM_STOCKS] = {&sim_stock_linked};
 uint32_t sim_stock_count = 1;
 int (*sim_is_new_image)(uint64_t hash);
 
-/* What is in the databases. */
-typedef struct contents {
-  uint64_t of[SIM_DATABASES];
-} contents;
-
-/* What stock SQLite found in the image that asyncvfs is recovering: a recovery that is cut
- * comes to the same. NULL otherwise. */
-static const contents *recovering;
+typedef sim_contents contents;
 
 static uint32_t cut_rate;
+static sim_disk *watched;
 static sim_random look;          /* chance for the looking alone */
 static sim_disk *failed_image;
 
@@ -41,12 +36,6 @@ static struct seen {
   contents content;
 } seen[SEEN];
 static uint32_t seen_count;
-
-static struct kept {
-  sim_disk disk;
-  uint64_t image;
-} kept[KEPT];
-static uint32_t kept_count;
 
 /* Is each group in all its databases or in none, when database d has commit[d]? */
 static int groups_are_whole(const uint32_t *commit) {
@@ -64,29 +53,34 @@ static int groups_are_whole(const uint32_t *commit) {
   return 1;
 }
 
-/* The oldest commit that the database may be at. */
-static uint32_t promised(const sim_history *h) {
+uint32_t sim_promised(const sim_history *h) {
   uint32_t k = h->count - 1;
   if (sim_lag_bound_ns == 0) return h->acked;
   while (k > h->acked && (h->returned_ns[k] == 0 || h->returned_ns[k] + sim_lag_bound_ns >= sim_now_ns)) k--;
   return k;
 }
 
+/* The oldest one that asyncvfs may find. */
+static uint32_t oldest(const sim_history *h, int killed) {
+  uint32_t k = sim_promised(h);
+  return killed && h->kept > k ? h->kept : k;
+}
+
 /* Tries all commits that database d and those after it may be at. */
-static int fits(const contents *c, int d, uint32_t *commit) {
+static int fits(const contents *c, int d, int killed, uint32_t *commit) {
   const sim_history *h = &sim_commits[d];
   if (d == sim_databases) return groups_are_whole(commit);
-  for (commit[d] = promised(h); commit[d] < h->count + (h->trying != 0); commit[d]++) {
+  for (commit[d] = oldest(h, killed); commit[d] < h->count + (h->trying != 0); commit[d]++) {
     uint64_t state = commit[d] < h->count ? h->state[commit[d]] : h->trying_state;
-    if (state == c->of[d] && fits(c, d + 1, commit)) return 1;
+    if (state == c->of[d] && fits(c, d + 1, killed, commit)) return 1;
   }
   return 0;
 }
 
-static int is_right(const contents *c) {
+/* killed: recovered by asyncvfs. */
+static int is_right(const contents *c, int killed) {
   uint32_t commit[SIM_DATABASES];
-  if (recovering != NULL) return memcmp(c, recovering, sizeof *c) == 0;
-  return fits(c, 0, commit);
+  return fits(c, 0, killed, commit);
 }
 
 /* The cuts in progress, the innermost last: of a disk, or of an image that is being recovered. */
@@ -94,6 +88,7 @@ static struct cutting {
   const sim_disk *disk;
   enum sim_cut how_much;
   sim_random look;
+  int killed;
 } cutting[DEPTH + 1];
 static int cuts;
 
@@ -105,6 +100,10 @@ static void explain_cuts(void) {
   for (i = 0; i < cuts; i++) {
     sim_disk unused;
     sim_random r = cutting[i].look;
+    if (cutting[i].killed) {
+      printf("  the process was killed%s\n", i > 0 ? " during recovery" : "");
+      continue;
+    }
     printf("  the power cut%s%s of what was not flushed:\n", i > 0 ? " during recovery" : "",
            cutting[i].how_much == SIM_CUT_NONE ? " lost all" : cutting[i].how_much == SIM_CUT_ALL
            ? " lost nothing" : " lost some");
@@ -125,8 +124,8 @@ static void tell_wrong(const contents *c, const char *who, const char *how) {
     uint32_t k = h->count;
     while (k > 0 && h->state[k - 1] != c->of[d]) k--;
     if (k > 0) {
-      printf("%s finds %s after commit %u (acknowledged: %u, by max_lag_ms: %u, committed: %u)\n", who,
-             sim_names[d], k - 1, h->acked, promised(h), h->count - 1);
+      printf("%s finds %s after commit %u (acknowledged: %u, by max_lag_ms: %u, kept: %u, committed: %u)\n", who,
+             sim_names[d], k - 1, h->acked, sim_promised(h), h->kept, h->count - 1);
     } else if (h->trying && h->trying_state == c->of[d]) {
       printf("%s finds %s after commit %u, which is being made\n", who, sim_names[d], h->count);
     } else {
@@ -145,6 +144,9 @@ static uint32_t slot_of(uint64_t image) {
 }
 
 static int depth;
+static int heir_depth = -1;      /* of the image that this process recovers; -1: it is the run */
+static uint32_t heirs_left;      /* of it */
+static uint32_t kept_cuts, kept_kills;
 static void recovery_stepped(sim_disk *d);
 
 /* The journal beside this name is more than a header of zeros. */
@@ -200,10 +202,6 @@ static contents judge_new(sim_disk *image, uint64_t hash, const char *how) {
   uint32_t k = sim_below(&look, sim_stock_count);
   int first = sim_databases == 1 ? 0 : (int)sim_below(&look, (uint32_t)sim_databases);
   contents c;
-  if (kept_count < KEPT && depth == 0 && sim_chance(&look, hot ? 30000 : 2000)) {
-    sim_disk_copy(image, &kept[kept_count].disk);
-    kept[kept_count++].image = hash;
-  }
   if (new) {
     sim_stats.images++;
     sim_stats.by_stock[k]++;
@@ -220,34 +218,83 @@ static contents judge_new(sim_disk *image, uint64_t hash, const char *how) {
   return c;
 }
 
-/* Returns the image's hash. */
-static uint64_t cut(sim_disk *d, enum sim_cut how_much, const char *how) {
-  sim_disk image;
-  uint64_t hash;
-  uint32_t i;
-  sim_stats.cuts++;
-  cutting[cuts++] = (struct cutting){d, how_much, look};
-  sim_disk_cut(d, how_much, &look, &image);
-  hash = sim_disk_hash(&image) | 1;
-  i = slot_of(hash);
+static void judge_image(sim_disk *image, uint64_t hash, const char *how) {
+  uint32_t i = slot_of(hash);
   if (seen[i].image == 0) {
     contents content;
     if (seen_count >= SEEN * 3 / 4) {
       memset(seen, 0, sizeof seen);
       seen_count = 0;
     }
-    content = judge_new(&image, hash, how);
+    content = judge_new(image, hash, how);
     i = slot_of(hash);   /* deeper cuts added some */
     seen_count += seen[i].image == 0;
     seen[i].image = hash;
     seen[i].content = content;
   }
-  failed_image = &image;
-  if (!is_right(&seen[i].content)) tell_wrong(&seen[i].content, "stock SQLite", how);
+  failed_image = image;
+  if (!is_right(&seen[i].content, 0)) tell_wrong(&seen[i].content, "stock SQLite", how);
   failed_image = NULL;
+}
+
+/* The ring of some database is there. */
+static int has_ring(const sim_disk *d) {
+  uint32_t i;
+  for (i = 0; i < d->live.count; i++) {
+    if (strstr(d->live.entries[i].name, "-avfsredo") != NULL) return 1;
+  }
+  return 0;
+}
+
+/* 1: it is kept for an heir. The more there are the fewer are added. */
+static int is_to_be_kept(sim_disk *image, int killed) {
+  uint32_t *count = killed ? &kept_kills : &kept_cuts;
+  uint32_t rate = killed ? 600000 : has_ring(image) ? 100000 : hot_bytes(image) > 0 ? 30000 : 2000;
+  if (depth > 0) return 0;
+  /* By two names: a journal beside either, which the programs respect and an heir would not. */
+  if (sim_disk_find(image, sim_second_name) != NULL) return 0;
+  if (heir_depth >= 0 && heirs_left == 0) return 0;
+  if (heir_depth >= 0) rate = 400000;
+  if (!sim_chance(&look, rate) || *count >= (killed ? 100u : 30u)) return 0;
+  heirs_left -= heir_depth >= 0;
+  ++*count;
+  return 1;
+}
+
+/* Returns the image's hash. */
+static uint64_t cut(sim_disk *d, enum sim_cut how_much, const char *how) {
+  sim_disk image;
+  uint64_t hash;
+  sim_stats.cuts++;
+  cutting[cuts++] = (struct cutting){d, how_much, look, 0};
+  sim_disk_cut(d, how_much, &look, &image);
+  hash = sim_disk_hash(&image) | 1;
+  if (is_to_be_kept(&image, 0)) {
+    sim_disk kept;
+    sim_disk_copy(&image, &kept);
+    sim_disk_cuttable(&kept);
+    sim_keep(&kept, 0, heir_depth + 1, sim_hash(hash, "cut", 3) | 1);
+    sim_disk_free(&kept);
+  }
+  judge_image(&image, hash, how);
   cuts--;
   sim_disk_free(&image);
   return hash;
+}
+
+static void kill_process(sim_disk *d, const char *how) {
+  sim_disk left, image;
+  uint64_t hash;
+  sim_stats.kills++;
+  cutting[cuts++] = (struct cutting){d, SIM_CUT_ALL, look, 1};
+  sim_disk_kill(d, &look, &left);
+  sim_disk_copy(&left, &image);
+  hash = sim_disk_hash(&image) | 1;
+  if (is_to_be_kept(&image, 1)) sim_keep(&left, 1, heir_depth + 1, sim_hash(hash, "kill", 4) | 1);
+  sim_disk_free(&left);
+  judge_image(&image, hash, how);
+  cuts--;
+  sim_disk_free(&image);
 }
 
 /* Without all that is pending. As long as nothing is flushed it is the same image, which
@@ -259,7 +306,7 @@ static void cut_none(sim_disk *d) {
   if (last == 0 || d->flushes != last_flushes || s->image == 0) {
     last_flushes = d->flushes;
     last = cut(d, SIM_CUT_NONE, how);
-  } else if (!is_right(&s->content)) {
+  } else if (!is_right(&s->content, 0)) {
     tell_wrong(&s->content, "stock SQLite", how);
   }
 }
@@ -284,6 +331,7 @@ static void cut_all_kinds(sim_disk *d) {
   if (sim_disk_is_settled(d)) n = 0;
   else (void)cut(d, SIM_CUT_ALL, "power cut, all that is pending persists");
   while (n-- > 0) (void)cut(d, SIM_CUT_SOME, "power cut, some of what is pending persists");
+  if (sim_chance(&look, 500000)) kill_process(d, "kill");
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_RESTORE);
   sim_frozen--;
 }
@@ -307,48 +355,73 @@ static void stepped(sim_disk *d) {
 void sim_crash_watch(sim_disk *d, uint32_t rate) {
   if (sim_on_fail == NULL) sim_on_fail = dump_failed;
   cut_rate = rate;
+  watched = d;
   d->stepped = stepped;
 }
 
 void sim_crash_now(sim_disk *d) {
-  /* The process may have ended in the midst of sim_crash_by_async(). */
-  recovering = NULL;
-  depth = cuts = 0;
   begin_step();
   if (sim_cut_only == 0 || sim_stats.steps == sim_cut_only) cut_all_kinds(d);
 }
 
-static void async_recovery_stepped(sim_disk *d) {
+void sim_crash_moment(void) {
+  if (sim_frozen > 0 || watched == NULL || watched->stepped != stepped || !has_ring(watched)) return;
   begin_step();
-  if (sim_frozen > 0 || (sim_cut_only != 0 && sim_stats.steps != sim_cut_only)) return;
+  if (sim_cut_only != 0 ? sim_stats.steps != sim_cut_only : !sim_chance(&look, cut_rate / 8)) return;
   sim_frozen++;
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SAVE);
-  recovery_stepped(d);
+  kill_process(watched, "kill between two steps");
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_RESTORE);
   sim_frozen--;
 }
 
-void sim_crash_by_async(void) {
-  uint32_t i;
-  depth = 1;   /* these are recoveries: what is cut now is not kept */
-  for (i = 0; i < kept_count; i++) {
-    struct seen stock = seen[slot_of(kept[i].image)];
-    sim_disk *image = &kept[i].disk;
-    uint64_t cuts_before = sim_stats.cuts;
-    contents c;
-    if (stock.image == 0) continue;   /* forgotten */
-    recovering = &stock.content;
-    sim_disk_cuttable(image);
-    image->stepped = async_recovery_stepped;
-    c = judge(image, &sim_stock_linked, "asyncvfs", 0, "recovery by asyncvfs");
-    image->stepped = NULL;
-    sim_stats.async_images++;
-    sim_stats.async_cuts += sim_stats.cuts - cuts_before;
-    if (!is_right(&c)) {
-      tell_wrong(&c, "asyncvfs", "recovery by asyncvfs differs from that by stock SQLite");
-    }
-    sim_disk_free(image);
-    recovering = NULL;
+void sim_crash_ring_failed(const char *name) {
+  int d;
+  for (d = 0; d < sim_databases; d++) {
+    size_t n = strlen(sim_names[d]);
+    if (strncmp(name, sim_names[d], n) == 0 && name[n] == '-') sim_commits[d].kept = sim_commits[d].acked;
   }
-  depth = 0;
+}
+
+/* ---- an heir ----------------------------------------------------------------------------- */
+
+static uint64_t heir_hash, heir_steps;
+
+/* The steps of an heir are no steps of the run. */
+static void heir_stepped(sim_disk *d) {
+  uint64_t step[2] = {heir_hash, ++heir_steps};
+  if (sim_frozen > 0) return;
+  look.state = sim_hash(sim_seed, step, sizeof step);
+  if (!sim_chance(&look, 40000)) return;
+  sim_frozen++;
+  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SAVE);
+  if (sim_chance(&look, 600000)) kill_process(d, "kill during recovery");
+  else (void)cut(d, sim_chance(&look, 800000) ? SIM_CUT_SOME : SIM_CUT_NONE, "power cut during recovery");
+  sqlite3_test_control(SQLITE_TESTCTRL_PRNG_RESTORE);
+  sim_frozen--;
+}
+
+void sim_crash_watch_recovery(sim_disk *d, int of_depth, uint64_t hash) {
+  if (sim_on_fail == NULL) sim_on_fail = dump_failed;
+  heir_depth = of_depth;
+  heirs_left = of_depth == 0 ? 2 : of_depth == 1 ? 1 : 0;
+  heir_hash = hash;
+  sim_lag_bound_ns = 0;
+  d->stepped = heir_stepped;
+}
+
+sim_contents sim_crash_by_stock(const sim_disk *d, const char *how) {
+  sim_disk image;
+  contents c;
+  sim_frozen++;
+  sim_disk_kill(d, &look, &image);
+  c = judge(&image, &sim_stock_linked, "win32", 0, how);
+  if (!is_right(&c, 0)) tell_wrong(&c, "stock SQLite", how);
+  sim_disk_free(&image);
+  sim_frozen--;
+  return c;
+}
+
+void sim_crash_check(const sim_contents *c, int killed, const char *who, const char *how) {
+  if (!is_right(c, killed)) tell_wrong(c, who, how);
 }

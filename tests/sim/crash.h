@@ -1,18 +1,22 @@
-/* crash.h: cuts the power, and has stock SQLite judge what is left.
+/* crash.h: cuts the power, or kills the process, and has stock SQLite judge what is left.
  *
  *   step of the disk --> cut: none, all, some --> new? --> stock SQLite opens it
- *                                                  |         recovers
- *                                 seen: its content is known  integrity_check
+ *   or a moment          kill                      |         recovers
+ *   between two                   seen: its content is known  integrity_check
  *                                                  |         content
  *                                                  v
  *                       is it the state after commit k, acked <= k <= committed?
+ *
+ * After a kill all files are as they are read, and mapped memory as it was stored to. Stock SQLite
+ * finds a prefix there too; asyncvfs finds all that had returned with durability=os: `kept`.
  *
  * Each database has a history of its own. A commit with a super-journal is a group:
  * it is in all its databases or in none.
  *
  * At or after the last commit that was acknowledged, or that max_lag_ms promises.
  * A commit whose COMMIT has not returned yet may count. The recovery itself is cut
- * again, two deep. Some images are kept and recovered by asyncvfs too, at the end.
+ * again, two deep. Images are kept too, for processes that come after this one and recover them by
+ * asyncvfs: kept.h, programs/heirs.h.
  */
 #ifndef SIM_CRASH_H
 #define SIM_CRASH_H
@@ -29,6 +33,7 @@ typedef struct sim_history {
   int trying;                   /* a COMMIT is in progress... */
   uint64_t trying_state;        /* ...to this state, which would be number `count` */
   uint32_t acked;               /* this one is promised to survive */
+  uint32_t kept;                /* this one too, while the machine lives */
   uint32_t newest_async;        /* the newest one that asyncvfs committed */
   uint64_t returned_ns[SIM_STATES];   /* when its COMMIT returned; 0: no lag is promised */
 } sim_history;
@@ -38,6 +43,8 @@ typedef struct sim_history {
 extern uint64_t sim_lag_bound_ns;
 
 extern sim_history sim_commits[SIM_DATABASES];
+/* The oldest state that the database may be at after a power cut. */
+uint32_t sim_promised(const sim_history *h);
 extern const char *const sim_names[SIM_DATABASES];     /* of their files */
 extern const char *const sim_schemas[SIM_DATABASES];   /* main, and as they are attached */
 extern const char *const sim_second_name;              /* of the first one, where there is one */
@@ -55,8 +62,13 @@ typedef struct sim_statistics {
   uint64_t by_stock[SIM_STOCKS];  /* ...by this version... */
   uint64_t hot;                 /* ...with a journal that had to be rolled back... */
   uint64_t recovery_images;     /* ...from a power cut during recovery */
-  uint64_t async_images;        /* recovered by asyncvfs too... */
-  uint64_t async_cuts;          /* ...power cuts meanwhile */
+  uint64_t kills;
+  uint64_t async_images;        /* recovered by asyncvfs... */
+  uint64_t async_kills;         /* ...from a kill... */
+  uint64_t async_deep;          /* ...from an end of an earlier recovery... */
+  uint64_t async_more;          /* ...with commits that stock SQLite does not find... */
+  uint64_t async_taken_up;      /* ...from a ring... */
+  uint64_t async_refused;       /* ...whose ring was not to be replayed */
   uint64_t faults, foreign_commits, busy, reads, flushes, groups, exits, leaps, stalls;
 } sim_statistics;
 
@@ -75,7 +87,24 @@ void sim_crash_watch(sim_disk *d, uint32_t rate);
 extern uint64_t sim_cut_only;
 /* One more cut, of all three kinds. */
 void sim_crash_now(sim_disk *d);
-/* Recovers the images that were kept with asyncvfs. The disk is closed by now. */
-void sim_crash_by_async(void);
+/* Between two steps: the process may be killed here. */
+void sim_crash_moment(void);
+/* The system could not have a page of the ring of this name: what it held is not kept any more. */
+void sim_crash_ring_failed(const char *name);
+
+/* What is in the databases. */
+typedef struct sim_contents {
+  uint64_t of[SIM_DATABASES];
+} sim_contents;
+
+/* ---- of an heir ---- */
+
+/* It recovers this disk, an image of that depth; its steps are ended too. */
+struct sim_kept;
+void sim_crash_watch_recovery(sim_disk *d, int depth, uint64_t hash);
+/* What stock SQLite finds on a copy of d, which must be a prefix of the commits. */
+sim_contents sim_crash_by_stock(const sim_disk *d, const char *how);
+/* Fails the run unless it is what it may be; after a kill with all that is kept. */
+void sim_crash_check(const sim_contents *c, int killed, const char *who, const char *how);
 
 #endif

@@ -86,6 +86,7 @@ static void change_name(sim_disk *d, int created, const char *name, sim_file *f)
 static sim_file *new_file(sim_disk *d, const char *name) {
   sim_file *f = must(calloc(1, sizeof *f));
   snprintf(f->name, sizeof f->name, "%s", name);
+  f->id = ++d->last_id;
   if (d->file_count == d->file_room) {
     d->file_room = d->file_room * 2 + 8;
     d->files = must(realloc(d->files, d->file_room * sizeof *d->files));
@@ -250,10 +251,28 @@ void sim_disk_no_memory(sim_disk *d, sim_file *f) {
   f->memory = NULL;
 }
 
+enum { PAGES_PENDING = 40 };
+
+static void apply_durable(sim_file *f, const sim_change *c);
+
+/* The system has written the oldest of them. */
+static void write_lazily(sim_file *f) {
+  uint32_t i, n = f->pending_count / 2;
+  if (f->pending_count < PAGES_PENDING) return;
+  for (i = 0; i < n; i++) {
+    apply_durable(f, &f->pending[i]);
+    free(f->pending[i].data);
+  }
+  f->pending_count -= n;
+  memmove(f->pending, f->pending + n, f->pending_count * sizeof *f->pending);
+}
+
 static void store_page(sim_disk *d, sim_file *f, uint64_t at, uint32_t bytes) {
   if (memcmp(f->memory + at, f->live.data + at, bytes) == 0) return;
   if (!d->uncut) {
-    sim_change *c = new_change(d, f, SIM_WRITE);
+    sim_change *c;
+    write_lazily(f);
+    c = new_change(d, f, SIM_WRITE);
     c->offset = at;
     c->bytes = bytes;
     c->data = must(malloc(bytes));
@@ -278,6 +297,8 @@ void sim_disk_rename(sim_disk *d, sim_file *f, const char *name) {
   sim_note("rename %s to %s", f->name, name);
   change_name(d, 1, name, f);
   change_name(d, 0, f->name, f);
+  /* One entry of the log. */
+  if (!d->uncut) d->names[d->name_count - 1].order = d->names[d->name_count - 2].order;
   snprintf(f->name, sizeof f->name, "%s", name);
   stepped(d);
 }
@@ -542,8 +563,10 @@ void sim_disk_cut(const sim_disk *d, enum sim_cut how, sim_random *r, sim_disk *
       continue;
     }
     e->file = new_file(to, e->name);
+    e->file->id = names.entries[i].file->id;
     cut_file(d, names.entries[i].file, how, r, log_end, e->file);
   }
+  to->last_id = d->last_id;
 }
 
 void sim_disk_cuttable(sim_disk *d) {
@@ -568,8 +591,83 @@ void sim_disk_copy(const sim_disk *d, sim_disk *to) {
       continue;
     }
     e->file = new_file(to, e->name);
+    e->file->id = d->live.entries[i].file->id;
     copy(&e->file->live, &d->live.entries[i].file->live);
   }
+  to->last_id = d->last_id;
+}
+
+static void *have_some(void *(*have)(size_t), const void *from, size_t n) {
+  void *p = n == 0 ? NULL : must(have(n));
+  if (n > 0) memcpy(p, from, n);
+  return p;
+}
+
+static void clone_bytes(sim_bytes *b, void *(*have)(size_t)) {
+  b->room = b->size;
+  b->data = have_some(have, b->data, b->size);
+}
+
+static sim_file *clone_file(const sim_file *f, void *(*have)(size_t)) {
+  sim_file *to = have_some(have, f, sizeof *f);
+  uint32_t i;
+  clone_bytes(&to->live, have);
+  clone_bytes(&to->durable, have);
+  to->pending = have_some(have, f->pending, f->pending_count * sizeof *f->pending);
+  to->pending_room = f->pending_count;
+  for (i = 0; i < f->pending_count; i++) {
+    if (to->pending[i].data != NULL) to->pending[i].data = have_some(have, f->pending[i].data, f->pending[i].bytes);
+  }
+  to->handles = to->readers = 0;
+  to->pending_owner = to->reserved_owner = to->exclusive_owner = NULL;
+  to->memory = NULL;
+  to->shm = NULL;
+  return to;
+}
+
+static sim_file *same_file(const sim_disk *d, const sim_disk *to, const sim_file *f) {
+  uint32_t i = 0;
+  while (d->files[i] != f) i++;
+  return to->files[i];
+}
+
+void sim_disk_clone(const sim_disk *d, sim_disk *to, void *(*have)(size_t bytes)) {
+  uint32_t i;
+  *to = *d;
+  to->stepped = NULL;
+  to->in_flight_count = 0;
+  to->files = have_some(have, d->files, d->file_count * sizeof *d->files);
+  to->file_room = d->file_count;
+  for (i = 0; i < d->file_count; i++) to->files[i] = clone_file(d->files[i], have);
+  to->names = have_some(have, d->names, d->name_count * sizeof *d->names);
+  to->name_room = d->name_count;
+  for (i = 0; i < d->name_count; i++) to->names[i].file = same_file(d, to, d->names[i].file);
+  for (i = 0; i < d->live.count; i++) to->live.entries[i].file = same_file(d, to, d->live.entries[i].file);
+  for (i = 0; i < d->durable.count; i++) to->durable.entries[i].file = same_file(d, to, d->durable.entries[i].file);
+}
+
+/* What is stored in memory is the file's. */
+static void take_memory(const sim_disk *d, sim_disk *to) {
+  uint32_t i;
+  for (i = 0; i < d->file_count; i++) to->files[i]->memory = d->files[i]->memory;
+  sim_disk_stored(to);
+  for (i = 0; i < d->file_count; i++) to->files[i]->memory = NULL;
+}
+
+void sim_disk_kill(const sim_disk *d, sim_random *r, sim_disk *to) {
+  uint32_t i, n = d->in_flight_count;
+  sim_disk_clone(d, to, malloc);
+  take_memory(d, to);
+  for (i = 0; i < n; i++) {
+    uint32_t how = sim_below(r, 3), bytes, at;
+    sim_in_flight w;
+    sim_describe_in_flight(d->in_flight[i], &w);
+    bytes = how == 0 ? 0 : how == 1 ? w.bytes : (sim_below(r, w.bytes) + SIM_TORN - 1) / SIM_TORN * SIM_TORN;
+    at = how == 2 ? sim_below(r, w.bytes) / SIM_TORN * SIM_TORN : 0;
+    if (bytes > w.bytes - at) bytes = w.bytes - at;
+    if (bytes > 0) sim_disk_write(to, same_file(d, to, w.file), w.data + at, bytes, w.offset + at);
+  }
+  sweep(to);
 }
 
 void sim_disk_free(sim_disk *d) {

@@ -31,17 +31,24 @@
  * was opened for it; and such a one excludes all that do not share deletion (none
  * here does), as Windows has it.
  *
+ * Memory of a file (sim_disk_memory) is its live image from the moment of the store. The system writes its
+ * pages when it likes: the oldest are on the medium after a while, of the others any mixture.
+ *
+ * A kill (sim_disk_kill) leaves the live image; what is pending stays so, and a power cut later on may
+ * still take it.
+ *
  * Not modelled: a disk that lies about flushes, bit rot, a sector torn inside, the
  * content of a deleted file showing up in another one.
  */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "world.h"
 
-enum { SIM_FILES = 16, SIM_NAME = 48, SIM_TORN = 512 };
+enum { SIM_FILES = 32, SIM_NAME = 48, SIM_TORN = 512 };
 
 typedef struct sim_bytes {
   unsigned char *data;
@@ -71,6 +78,7 @@ typedef struct sim_shm {
 
 typedef struct sim_file {
   char name[SIM_NAME];      /* the one it was created with */
+  uint64_t id;              /* its number on the disk; a crash does not change it */
   sim_bytes live, durable;
   sim_change *pending;
   uint32_t pending_count, pending_room;
@@ -108,6 +116,7 @@ typedef struct sim_disk {
   void *in_flight[64];            /* of seam.c: writes issued and not completed */
   uint32_t in_flight_count;
   uint64_t order;
+  uint64_t last_id;               /* of a file */
   uint64_t logged;                /* the metadata log is durable up to this order */
   int forces_little;              /* a flush forces the log up to its file's own changes only */
   uint64_t flushes;               /* that succeeded */
@@ -176,6 +185,11 @@ extern int sim_disk_explains;   /* sim_disk_cut prints what is lost and what is 
 /* ...unless it is made so that it can. */
 void sim_disk_cuttable(sim_disk *d);
 void sim_disk_copy(const sim_disk *d, sim_disk *to);
+/* What is left when the processes are killed and the machine goes on: all as it is read, and what is
+ * pending still pending. A write in flight takes place, or not, or a part of it. */
+void sim_disk_kill(const sim_disk *d, sim_random *r, sim_disk *to);
+/* The same disk once more, in what `have` gives; nobody has a file of it open. */
+void sim_disk_clone(const sim_disk *d, sim_disk *to, void *(*have)(size_t bytes));
 void sim_disk_free(sim_disk *d);
 uint64_t sim_disk_hash(const sim_disk *d);
 uint64_t sim_hash(uint64_t h, const void *p, uint64_t n);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash.h"
 #include "pages/lock_bytes.h"
 #include "sqlite3.h"
 #include "seam/environment.h"
@@ -75,10 +76,14 @@ int avfs_lock_try_enter(avfs_lock *l) {
   return 1;
 }
 
+static void page_may_fail(void);
+
 void avfs_lock_leave(avfs_lock *l) {
   if (state_of(l) != -1) sim_fail("a lock is left that was not held");
   set_state(l, 0);
   --*sim_locks_held;
+  page_may_fail();
+  sim_crash_moment();
   sim_switch_point();
 }
 
@@ -256,8 +261,8 @@ static int io_remove(avfs_file *f) {
 static void identify(sim_disk *d, const sim_file *file, const char *path, avfs_identity *id_out) {
   uint32_t i;
   memset(id_out, 0, sizeof *id_out);
-  id_out->volume = (uint64_t)(uintptr_t)d;
-  id_out->index_low = (uint64_t)(uintptr_t)file;
+  id_out->volume = 1;
+  id_out->index_low = file->id;
   for (i = 0; i < d->live.count; i++) id_out->links += d->live.entries[i].file == file;
   id_out->is_own_name = strcmp(file->name, path) == 0;
   id_out->place = avfs_alloc(strlen(file->name) + 1);
@@ -288,9 +293,10 @@ static int io_is_ordered(avfs_file *f) {
   return 1;
 }
 
+/* Also of one that is being deleted, or when nobody can tell. */
 static int io_exists(const char *path) {
   sim_switch_point();
-  return sim_disk_find(sim_current_disk, path) != NULL;
+  return sim_disk_find(sim_current_disk, path) != NULL || fails("exists", NULL);
 }
 
 static int io_is_local(avfs_file *f) {
@@ -564,6 +570,29 @@ typedef struct mapping {
   int writes;
 } mapping;
 
+uint64_t sim_ring_bytes = 64 << 10;
+static mapping *written[8];
+static int written_count;
+
+/* A page of it cannot be had: the file stays as it is, perhaps without the last stores; what the process
+ * stores from now on is its own. */
+static void page_fails(mapping *m) {
+  if (sim_chance(&sim_fate, 500000)) sim_disk_stored(m->disk);
+  m->m.failed = 1;
+  m->file->memory = NULL;
+  sim_note("FAULT  in a page of %s", m->file->name);
+  sim_io_faults.failed++;
+  sim_crash_ring_failed(m->file->name);
+}
+
+static void page_may_fail(void) {
+  if (written_count == 0 || sim_io_faults.rate == 0 || sim_frozen > 0) return;
+  if (sim_chance(&sim_fate, sim_io_faults.rate / 50)) {
+    mapping *m = written[sim_below(&sim_fate, (uint32_t)written_count)];
+    if (!m->m.failed) page_fails(m);
+  }
+}
+
 static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping **m_out) {
   int writes = how == AVFS_MAP_WRITE;
   sim_file *file;
@@ -578,6 +607,7 @@ static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping *
     sim_disk_close(sim_current_disk, file);
     return SQLITE_BUSY;
   }
+  if (bytes > sim_ring_bytes) bytes = sim_ring_bytes;   /* images have it all: a small one */
   if (writes && file->live.size < bytes) {
     uint32_t n = (uint32_t)(bytes - file->live.size);
     void *zeros = calloc(1, n);
@@ -595,6 +625,8 @@ static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping *
   m->m.bytes = file->live.size;
   if (writes) {
     m->m.at = sim_disk_memory(m->disk, file);
+    if (written_count == 8) sim_fail("too many rings");
+    written[written_count++] = m;
   } else {
     m->m.at = malloc(m->m.bytes);
     sim_disk_stored(m->disk);
@@ -609,7 +641,12 @@ static int io_map_file(const char *path, int how, uint64_t bytes, avfs_mapping *
 /* Closed, but for its name: which the answer keeps from being forgotten. */
 static mapping *end_mapping(avfs_mapping *mapped) {
   mapping *m = (mapping *)mapped;
-  if (m->writes) sim_disk_no_memory(m->disk, m->file);
+  int i = 0;
+  if (m->writes) {
+    while (written[i] != m) i++;
+    written[i] = written[--written_count];
+  }
+  if (m->writes && !m->m.failed) sim_disk_no_memory(m->disk, m->file);
   else free(m->m.at);
   open_files--;
   m->file->handles--;

@@ -26,6 +26,7 @@ extern int sim_strangers;              /* stock programs that have the databases
 extern int sim_alone;                  /* what `others` says without any: 0, or -1: not known */
 extern int sim_exiting;                /* one thread is left, which keeps the locks it takes */
 extern int sim_late_hangs;             /* an operation that was in flight then never ends */
+extern uint64_t sim_ring_bytes;        /* of a ring's file, at most */
 extern uint64_t sim_boot;              /* of the machine: a power cut makes it another */
 /* The other threads are gone. */
 void sim_seam_process_ends(void);

@@ -31,6 +31,7 @@ static void committed(sim_program *p, int d, uint64_t state) {
 
 void sim_acknowledged(int d) {
   sim_commits[d].acked = sim_commits[d].newest_async;
+  if (sim_commits[d].kept < sim_commits[d].acked) sim_commits[d].kept = sim_commits[d].acked;
   sim_stats.flushes++;
   sim_note("ACK    state %u of %s is durable", sim_commits[d].acked, sim_schemas[d]);
 }
@@ -123,6 +124,10 @@ int sim_commit_by(sim_program *p, const char *sql, int only, int done[SIM_DATABA
     if (done[d]) committed(p, d, state[d]);
     sim_commits[d].trying = 0;
     if (done[d] && written && rc == SQLITE_OK && p->disk) sim_acknowledged(d);
+    /* What is passed through by two names is stock SQLite's. */
+    if (done[d] && written && rc == SQLITE_OK && (p->os || p->stock) && !sim_run.second_name) {
+      sim_commits[d].kept = sim_commits[d].count - 1;
+    }
   }
   return rc;
 }

@@ -10,7 +10,7 @@ enum { MOST = 5 };
 
 typedef struct committer {
   sqlite3 *db;
-  int number, disk;
+  int number, disk, os;
   uint32_t commits;        /* it is to make */
   uint32_t seen;           /* the newest state that it has made or read */
 } committer;
@@ -62,7 +62,7 @@ static void open_database(committer *c, int page_size) {
   sqlite3_busy_timeout(c->db, below(2) ? 200 : 0);
   snprintf(sql, sizeof sql, "PRAGMA page_size=%d; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=%s; "
            "PRAGMA asyncvfs_max_lag_ms=%u; PRAGMA asyncvfs_durability=%s; PRAGMA mmap_size=%d",
-           page_size, modes[below(5)], max_lag_ms, c->disk ? "disk" : "memory", below(2) ? 1 << 26 : 0);
+           page_size, modes[below(5)], max_lag_ms, c->disk ? "disk" : c->os ? "os" : "memory", below(2) ? 1 << 26 : 0);
   exec_until_done(c, sql);
 }
 
@@ -91,6 +91,7 @@ static void commit_one(committer *c) {
   if (mine > h->newest_async) h->newest_async = mine;
   if (mine > c->seen) c->seen = mine;
   sim_stats.commits++;
+  if ((c->disk || c->os) && mine > h->kept) h->kept = mine;
   if (c->disk && mine > h->acked) {
     h->acked = mine;
     sim_note("ACK    state %u is durable", mine);
@@ -138,13 +139,14 @@ void sim_committers_run(unsigned lag_ms, int page_size) {
   (void)append_state(create);
   exec_until_done(&first, create);
   sqlite3_close(first.db);
-  sim_commits[0].acked = sim_commits[0].newest_async = 1;
+  sim_commits[0].acked = sim_commits[0].kept = sim_commits[0].newest_async = 1;
   running = n;
   for (i = 0; i < n; i++) {
-    committers[i] = (committer){.number = i, .disk = below(100) < 75, .commits = 3 + below(20), .seen = 1};
+    uint32_t durability = below(100);
+    committers[i] = (committer){.number = i, .disk = durability < 50, .os = durability >= 65, .commits = 3 + below(20), .seen = 1};
     sim_thread(names[i], run_committer, &committers[i]);
   }
   (void)sim_wait(all_ended, NULL, SIM_NEVER, "the committers");
-  sim_commits[0].acked = sim_commits[0].count - 1;   /* the last one closed */
+  sim_commits[0].acked = sim_commits[0].kept = sim_commits[0].count - 1;   /* the last one closed */
   sqlite3_close(shadow);
 }

@@ -97,7 +97,6 @@ void sim_final_checks(void) {
   sim_frozen++;
   for (i = 0; i < sim_databases; i++) check_end(i);
   sim_frozen--;
-  sim_crash_by_async();
   if (sim_parent_files > 0) sim_fail("%d files are still open", sim_parent_files);
   sim_seam_end();
 }

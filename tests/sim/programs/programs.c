@@ -105,9 +105,9 @@ static int configure(sim_program *p, int d, int mode, const char *synchronous) {
   if (p->exclusive) (void)sim_exec(p, "PRAGMA locking_mode=EXCLUSIVE");
   if (p->stock) return rc;
   snprintf(sql, sizeof sql, "PRAGMA %s.asyncvfs_max_lag_ms=%u; PRAGMA %s.asyncvfs_durability=%s",
-           schema, sim_run.lag_ms, schema, p->disk ? "disk" : "memory");
+           schema, sim_run.lag_ms, schema, p->disk ? "disk" : p->os ? "os" : "memory");
   rc = sim_exec(p, sql);
-  if (rc != SQLITE_OK) p->disk = 0;   /* it has said nothing */
+  if (rc != SQLITE_OK) p->disk = p->os = 0;   /* it has said nothing */
   return rc;
 }
 
@@ -150,6 +150,7 @@ void sim_open_program(sim_program *p) {
   static const int busy_ms[] = {0, 10, 100, 400};
   const char *name = sim_run.second_name == 2 && chance(50) ? sim_second_name : sim_names[0];
   const char *synchronous = p->stock || sim_run.wal || sim_run.second_name || chance(50) ? "FULL" : chance(50) ? "NORMAL" : "OFF";
+  uint32_t durability;
   int mode = pick_mode(p), d, shared = sim_run.shared_cache && !p->stock;
   sim_heal();
   sim_strangers += p->stock;
@@ -158,7 +159,9 @@ void sim_open_program(sim_program *p) {
   sim_add_functions(p->db);
   sqlite3_busy_timeout(p->db, busy_ms[below(4)]);
   p->savepoints = 0;
-  p->disk = !p->stock && chance(15);
+  durability = p->stock ? 0 : below(100);
+  p->disk = !p->stock && durability < 15;
+  p->os = !p->stock && durability >= 45;
   if (shared) mode = sim_run.shared_mode;
   if (sim_databases > 1 && mode >= 3 && chance(60)) mode = (int)below(3);
   p->off = mode == 4;

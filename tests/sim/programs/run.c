@@ -1,10 +1,13 @@
 /* run.c: a run from its beginning to its end: its own, or that of its process. */
 #include "programs/run.h"
 
+#include "kept.h"
+#include "programs/commits.h"
 #include "programs/committers.h"
 #include "faults.h"
 #include "minimise.h"
 #include "programs/final.h"
+#include "programs/heirs.h"
 #include "programs/served.h"
 #include "programs/steps.h"
 #include "programs/sweep.h"
@@ -56,7 +59,7 @@ static void run_until_killed(void *arg) {
 /* Write-through apart, all is in the files now. */
 static void all_is_durable(void) {
   int d;
-  for (d = 0; d < sim_databases; d++) sim_commits[d].acked = sim_commits[d].newest_async;
+  for (d = 0; d < sim_databases; d++) sim_acknowledged(d);
 }
 
 static void exit_process(uint32_t ms) {
@@ -93,18 +96,26 @@ static uint32_t rate_of(uint64_t seed) {
   return rates[sim_below(&r, 4)];
 }
 
+static void run_all(void *arg) {
+  uint32_t rate = *(uint32_t *)arg;
+  sim_crash_watch(&sim_run.disk, rate == 0 ? rate_of(sim_seed) : rate);
+  sim_run.killed = chance(20) && sim_sweep.plan == NULL;
+  sim_world_run(sim_run.killed ? run_killed : run_programs, NULL);
+}
+
 void sim_run_seed(uint64_t seed, uint32_t rate) {
+  uint32_t i;
   sim_seed = seed;
   sim_fate.state = seed * 0x2545f4914f6cdd1du;
   sim_draw(&sim_fate);
   sim_will_begin(0);
+  sim_kept_start();
   sim_current_disk = &sim_run.disk;
   sim_bind_sqlite();
   sim_seam_start();
   if (avfs_vfs_register(&sim_io, sqlite3_vfs_find("win32"), 0, NULL) != SQLITE_OK) {
     sim_fail("asyncvfs cannot be registered");
   }
-  sim_crash_watch(&sim_run.disk, rate == 0 ? rate_of(seed) : rate);
-  sim_run.killed = chance(20) && sim_sweep.plan == NULL;
-  sim_world_run(sim_run.killed ? run_killed : run_programs, NULL);
+  sim_in_process(run_all, &rate);
+  for (i = 0; i < sim_kept_count(); i++) sim_in_process(sim_heir_run, &i);
 }

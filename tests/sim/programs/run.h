@@ -11,6 +11,7 @@
  *             each time    |              `-----> programs: connections, opened and closed
  *                          +-> committers   instead of steps: threads that commit at once
  *                          `-> final        what must hold at the end
+ *          `-> heirs       the processes that come after it
  *
  * The shadow says what the content must be: after each commit for crash images, and at each
  * read of a connection, local or foreign. At most one transaction writes at a time, so one
@@ -18,7 +19,8 @@
  * attached, and so has the shadow. The lock bytes stand at 64 KiB, where databases get to. All
  * statements have one outcome whatever the page size and the order of pages.
  *
- * A run is a process's only one: nothing here is set back.
+ * A run is a process's only one: nothing here is set back. Those that recover what it left are others
+ * (kept.h).
  */
 #ifndef SIM_RUN_H
 #define SIM_RUN_H
@@ -38,6 +40,7 @@ typedef struct sim_program {
   int without_journal;   /* the database that has journal_mode=MEMORY, where the others have a
                             super-journal; -1: none */
   int disk;              /* durability=disk */
+  int os;                /* durability=os */
   int exclusive;         /* locking_mode=EXCLUSIVE */
   uint32_t began[SIM_DATABASES];   /* the newest states when its transaction began */
   const char *name;

@@ -27,8 +27,14 @@ static void note_undo(const char *text) {
   }
 }
 
+static void note_ring(const char *text) {
+  if (strstr(text, " are taken up in ") != NULL) sim_stats.async_taken_up++;
+  if (strstr(text, " not taken up in ") != NULL) sim_stats.async_refused++;
+}
+
 static void log_line(void *arg, int code, const char *text) {
   (void)arg;
+  if (sim_frozen == 0) note_ring(text);
   if (sim_frozen == 0) note_undo(text);
   if (sim_frozen == 0 || sim_verbose) sim_note("log    (%d) %s", code, text);
 }
