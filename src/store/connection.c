@@ -50,7 +50,11 @@ static int lock_shared(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_rol
 
 /* Commits of this connection are to outlive the process, in a ring if one can be had. */
 static void have_ring(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
-  if (avfs_durability_get(&c->durability) == AVFS_DURABILITY_OS) avfs_os_lock_make_ring(s);
+  if (avfs_durability_get(&c->durability) == AVFS_DURABILITY_OS) {
+    /* A wait more, of one who has waited for room in the small one. */
+    if (avfs_ring_is_outgrown(s)) (void)avfs_wait_empty(s);
+    avfs_os_lock_make_ring(s);
+  }
   avfs_ring_begin(s);
 }
 

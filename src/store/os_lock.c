@@ -124,7 +124,8 @@ static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(a
   if (rc == SQLITE_OK) {
     if (from == AVFS_LOCK_NONE) adopt(s, &f);
     s->os.level = from > AVFS_LOCK_NONE ? level : f.pending > 0 ? AVFS_LOCK_EXCLUSIVE : AVFS_LOCK_SHARED;
-    s->ring.redo = redo != NULL ? redo : s->ring.redo;
+    if (redo != NULL) s->ring.redo = redo;
+    if (redo != NULL) s->ring.tried = s->ring.made = 1;
     if (from == AVFS_LOCK_NONE) s->ring.made |= f.has_ring;
     if (taken.commits > 0) due = take_over(s, &taken);
   } else if (rc == AVFS_PASS && from == AVFS_LOCK_NONE) {
@@ -141,13 +142,25 @@ static int step_up(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(a
 
 /* ---- the ring ---------------------------------------------------------------------- */
 
+/* Away from the store, for its setter of os.busy to close; NULL: there is none. */
+static avfs_redo *take_ring(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
+  avfs_redo *r = s->ring.redo;
+  s->ring.redo = NULL;
+  s->ring.tried = 0;
+  return r;
+}
+
 void avfs_os_lock_make_ring(avfs_store *s) {
   const char *reason;
-  avfs_redo *r;
+  avfs_redo *r, *smaller;
   uint64_t salt;
-  if (s->ring.redo != NULL || s->ring.tried || avfs_os_lock_await(s) != SQLITE_OK) return;
+  int grows = avfs_ring_is_outgrown(s) && avfs_drain_is_empty(s);
+  if ((s->ring.tried && !grows) || avfs_os_lock_await(s) != SQLITE_OK) return;
+  if (grows) avfs_ring_grow(s);
   s->os.busy = 1;
+  smaller = take_ring(s);
   avfs_store_leave(s);
+  avfs_ring_close(s, smaller, 0);
   sqlite3_randomness(sizeof salt, &salt);
   (void)avfs_ring_make(s, &r, &reason);
   avfs_store_enter(s);
@@ -156,14 +169,6 @@ void avfs_os_lock_make_ring(avfs_store *s) {
   s->ring.tried = s->ring.made = 1;
   s->ring.fallback = reason;
   let_go(s);
-}
-
-/* Away from the store, for its setter of os.busy to close; NULL: there is none. */
-static avfs_redo *take_ring(avfs_store *s) AVFS_REQUIRES(avfs_store_role) {
-  avfs_redo *r = s->ring.redo;
-  s->ring.redo = NULL;
-  s->ring.tried = 0;
-  return r;
 }
 
 void avfs_os_lock_remove_ring(avfs_store *s) {

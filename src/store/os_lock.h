@@ -30,7 +30,8 @@
 
 /* Has the lock at `level` or more. AVFS_PASS: the database cannot be managed. */
 int avfs_os_lock_ensure(avfs_store *s, const avfs_conn *c, int level) AVFS_REQUIRES(avfs_store_role);
-/* RESERVED or more is held: has a ring, if one can be had (redo_ring.h). */
+/* RESERVED or more is held: has a ring, if one can be had (redo_ring.h); instead of one that was full a
+ * larger one, if the queue is empty. */
 void avfs_os_lock_make_ring(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The last connection has closed, and no lock is held: the ring's file goes, if nobody else is
  * at the database. */

@@ -6,9 +6,12 @@
 #include "seam/heap.h"
 #include "store/report.h"
 
-/* Of the file. A batch begins when half of it is in use; a row inserted is 1 to 3 KiB, and some
- * 5,000 commits share a batch then. */
-enum { RING_BYTES = 16 << 20 };
+/* Of the file: a batch begins when half of it is in use, and a row inserted is 1 to 3 KiB. One that
+ * was full grows; most databases stay with the least. */
+#if !defined(AVFS_RING_LEAST)
+# define AVFS_RING_LEAST (1u << 20)
+#endif
+enum { GROWTH = 4, RING_MOST = AVFS_RING_LEAST * GROWTH * GROWTH };
 
 /* ---- where there is no store -------------------------------------------------------- */
 
@@ -39,17 +42,21 @@ static avfs_redo_database database(avfs_store *s, const unsigned char *header) {
 
 /* What it holds must not be replayed, and is not to be lost either. */
 static void set_aside(avfs_store *s, avfs_redo *r, const avfs_redo_report *report) {
-  int rc = avfs_redo_set_aside(r, s->aside_path);
-  avfs_report_refused(s->path, rc == SQLITE_OK ? s->aside_path : s->ring_path, report->commits, report->reason);
-  if (rc != SQLITE_OK) avfs_report_call(rc, s->io->os_error(), s->ring_path, "durability=os is durability=disk");
+  int rc = avfs_redo_set_aside(r, s->aside_path), told;
+  uint32_t os_error = s->io->os_error();
   avfs_store_enter(s);
-  s->ring.refused += report->commits;
+  told = s->ring.in_the_way;   /* it could not be renamed the last time either */
+  s->ring.in_the_way = rc != SQLITE_OK;
+  if (!told) s->ring.refused += report->commits;
   avfs_store_leave(s);
+  if (told && rc != SQLITE_OK) return;
+  avfs_report_refused(s->path, rc == SQLITE_OK ? s->aside_path : s->ring_path, report->commits, report->reason);
+  if (rc != SQLITE_OK) avfs_report_call(rc, os_error, s->ring_path, "durability=os is durability=disk");
 }
 
 /* SQLITE_EMPTY: there is none, or it never held anything. */
-static int open_ring(avfs_store *s, int how, avfs_redo **r_out) {
-  int rc = avfs_redo_open(s->io, s->ring_path, how, RING_BYTES, r_out);
+static int open_ring(avfs_store *s, int how, uint64_t bytes, avfs_redo **r_out) {
+  int rc = avfs_redo_open(s->io, s->ring_path, how, bytes, r_out);
   if (rc == SQLITE_CANTOPEN && !s->io->exists(s->ring_path)) rc = SQLITE_EMPTY;
   return rc;
 }
@@ -62,7 +69,7 @@ int avfs_ring_look(avfs_store *s, const unsigned char *header, int *there_out, u
   *pending_out = 0;
   *there_out = s->io->exists(s->ring_path);
   if (!*there_out) return SQLITE_OK;
-  rc = open_ring(s, AVFS_MAP_READ, &r);
+  rc = open_ring(s, AVFS_MAP_READ, 0, &r);
   if (rc == SQLITE_EMPTY) return SQLITE_OK;
   if (rc == SQLITE_OK) {
     rc = avfs_redo_look(r, &db, &report);
@@ -107,7 +114,7 @@ int avfs_ring_replay(avfs_store *s, const unsigned char *header, uint64_t seq, a
   memset(out, 0, sizeof *out);
   *r_out = NULL;
   rc = avfs_page_table_init(&out->pages);
-  if (rc == SQLITE_OK) rc = open_ring(s, AVFS_MAP_WRITE, r_out);
+  if (rc == SQLITE_OK) rc = open_ring(s, AVFS_MAP_WRITE, 0, r_out);
   if (rc != SQLITE_OK) return rc;
   sqlite3_randomness(sizeof salt, &salt);
   rc = avfs_redo_look(*r_out, &db, &report);
@@ -149,13 +156,15 @@ int avfs_ring_make(avfs_store *s, avfs_redo **r_out, const char **reason_out) {
   avfs_redo_report report;
   unsigned char header[AVFS_DB_HEADER_BYTES];
   avfs_redo_database db = database(s, header);
+  uint64_t bytes;
   int rc;
   avfs_store_enter(s);
+  bytes = s->ring.bytes;
   memcpy(header, s->content.header, sizeof header);
   avfs_store_leave(s);
   *r_out = NULL;
   *reason_out = NULL;
-  rc = open_ring(s, AVFS_MAP_WRITE, r_out);
+  rc = open_ring(s, AVFS_MAP_WRITE, bytes, r_out);
   if (rc != SQLITE_OK) {
     *reason_out = reason_of(rc);
   } else {
@@ -176,6 +185,8 @@ int avfs_ring_make(avfs_store *s, avfs_redo **r_out, const char **reason_out) {
   return rc;
 }
 
+void avfs_ring_init(avfs_store *s) { s->ring.bytes = AVFS_RING_LEAST; }
+
 void avfs_ring_close(avfs_store *s, avfs_redo *r, int remove) {
   int rc;
   if (r == NULL) return;
@@ -189,7 +200,7 @@ void avfs_ring_remove(avfs_store *s, const unsigned char *header) {
   avfs_redo_database db = database(s, header);
   avfs_redo_report report;
   avfs_redo *r;
-  if (open_ring(s, AVFS_MAP_WRITE, &r) != SQLITE_OK) return;
+  if (open_ring(s, AVFS_MAP_WRITE, 0, &r) != SQLITE_OK) return;
   (void)avfs_redo_look(r, &db, &report);
   avfs_ring_close(s, r, report.verdict == AVFS_REDO_NOTHING && !avfs_redo_failed(r));
 }
@@ -206,6 +217,13 @@ void avfs_ring_begin(avfs_store *s) {
   if (s->content.dirty || s->content.draining.count > 0 || s->drain.run != AVFS_RUN_NONE) return;
   if (s->content.committed.size == 0) return;
   avfs_redo_begin(s->ring.redo, &db, s->commits.commit_seq, s->ring.salt);
+}
+
+int avfs_ring_is_outgrown(const avfs_store *s) { return s->ring.was_full && s->ring.bytes < RING_MOST; }
+
+void avfs_ring_grow(avfs_store *s) {
+  s->ring.was_full = 0;
+  s->ring.bytes *= GROWTH;
 }
 
 static const unsigned char *page_before(void *arg, uint32_t pgno) AVFS_REQUIRES(avfs_store_role) {
@@ -227,6 +245,7 @@ uint64_t avfs_ring_append(avfs_store *s) {
   c.arg = s;
   awaits = avfs_redo_append(s->ring.redo, &c);
   if (avfs_redo_failed(s->ring.redo)) s->ring.fallback = reason_of(SQLITE_IOERR);
+  if (awaits == c.seq || avfs_redo_is_full(s->ring.redo)) s->ring.was_full = 1;
   return awaits > s->commits.durable_seq ? awaits : 0;
 }
 

@@ -44,6 +44,7 @@ int avfs_ring_look(avfs_store *s, const unsigned char *header, int *there_out, u
 int avfs_ring_replay(avfs_store *s, const unsigned char *header, uint64_t seq, avfs_taken_up *out,
                      avfs_redo **r_out);
 void avfs_taken_up_free(avfs_taken_up *t);
+void avfs_ring_init(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* The file, mapped. SQLITE_OK, or *reason_out says why not; static text. */
 int avfs_ring_make(avfs_store *s, avfs_redo **r_out, const char **reason_out);
 /* The file of one that nobody has open, under RESERVED: it goes, unless it holds something. */
@@ -53,6 +54,10 @@ void avfs_ring_close(avfs_store *s, avfs_redo *r, int remove);
 
 /* The connection has RESERVED: it begins, if there is one and the queue is empty. */
 void avfs_ring_begin(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
+/* It was full, and may be larger. */
+int avfs_ring_is_outgrown(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
+/* The next one that is made is. */
+void avfs_ring_grow(avfs_store *s) AVFS_REQUIRES(avfs_store_role);
 /* It is there, and has begun. */
 int avfs_ring_serves(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role);
 /* The writer's transaction is about to become commit commit_seq + 1, content.header is as it will be.

@@ -234,6 +234,9 @@ typedef struct avfs_room {
 typedef struct avfs_ring {
   avfs_redo *redo;         /* NULL: none is open. By the setter of os.busy, who has lock too */
   uint64_t salt;           /* random, of its begin */
+  uint64_t bytes;          /* of its file, at least */
+  int was_full;            /* since it was made */
+  int in_the_way;          /* one that was refused could not be renamed, and that has been told */
   int tried;               /* it could not be had under the lock that is held */
   int made;                /* its file may be there, which the last close takes away */
   int leaving;             /* the last connection closes: the file goes with the lock */

@@ -98,6 +98,7 @@ static int new_store(const avfs_io *io, sqlite3_vfs *parent, const char *name, a
   avfs_content_set_unit(s, FIRST_PAGE_BYTES);
   s->settings = avfs_settings_default();
   avfs_commits_init(s);
+  avfs_ring_init(s);
   s->drain.due_ns = AVFS_NEVER;
   s->os.managed = 1;
   rc = avfs_page_table_init(&s->content.committed);
