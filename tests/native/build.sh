@@ -17,7 +17,7 @@ if [ ! -f "$object" ] || [ "$sqlite/sqlite3.c" -nt "$object" ]; then
 fi
 mapfile -t sources < <("$root/tests/portable_sources.sh" "$src")
 # shellcheck disable=SC2086
-$cc -std=c17 -D_GNU_SOURCE -DAVFS_CHECK -O2 -g -Wall -Wextra -Wshadow ${NATIVE_CFLAGS:-} \
+$cc -std=c17 -D_GNU_SOURCE -DAVFS_CHECK -DAVFS_RING_LEAST=65536 -O2 -g -Wall -Wextra -Wshadow ${NATIVE_CFLAGS:-} \
   -I"$src" -I"$root/include" -I"$here" -I"$here/.." -I"$sqlite" \
   "${sources[@]}" "$here/seam.c" "$here/watchdog.c" "$here/$program.c" "$here/../record/commits.c" ${NATIVE_MORE:-} \
   "$object" -rdynamic -lpthread -ldl -lm -o "$out.new"

@@ -13,7 +13,7 @@ sqlite=$root/build/third_party/sqlite
 stocks=$root/build/third_party/stock
 cc=${CC:-gcc}
 # The lock bytes stand at 64 KiB: for the product by this, for SQLite by a test control.
-flags=(-std=c17 -D_GNU_SOURCE -DAVFS_CHECK -DAVFS_LOCK_BYTES_AT=0x10000u -O2 -g ${SIM_CFLAGS:-})
+flags=(-std=c17 -D_GNU_SOURCE -DAVFS_CHECK -DAVFS_RING_LEAST=65536 -DAVFS_LOCK_BYTES_AT=0x10000u -O2 -g ${SIM_CFLAGS:-})
 sqlite_flags=(-O2 -g -w -DSQLITE_THREADSAFE=0 -DSQLITE_OS_OTHER=1 -DSQLITE_DEFAULT_MEMSTATUS=0)
 mkdir -p "$out"
 
