@@ -91,6 +91,7 @@ static uint64_t take_over(avfs_store *s, avfs_taken_up *t) AVFS_REQUIRES(avfs_st
   s->content.dirty = 1;
   s->os.managed = avfs_header_is_rollback(s->content.header, s->content.committed.size);
   s->ring.replayed += t->commits;
+  if (t->counts_up) s->commits.commit_seq++;
   return avfs_drain_grew(s, avfs_commits_add(s));
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pages/journal_format.h"
 #include "seam/heap.h"
 #include "store/report.h"
 
@@ -100,6 +101,45 @@ static int take(void *arg, uint32_t pgno, const unsigned char *page) {
   return SQLITE_OK;
 }
 
+/* With locking_mode=EXCLUSIVE commits leave the change counter as it is. Whoever has read the disk since the kill
+ * would take his cache for what they made of it: so one commit more counts the counter up, as SQLite does
+ * (pager.c, pager_write_changecounter). It goes into the ring too. */
+enum { COUNTER_AT = 24, VERSION_VALID_FOR_AT = 92 };
+
+static const unsigned char *first_page(void *arg, uint32_t pgno) { return pgno == 1 ? arg : NULL; }
+
+static int count_up(avfs_store *s, avfs_redo *r, const unsigned char *disk, uint64_t seq, avfs_taken_up *t) {
+  avfs_page *old = avfs_page_table_find(&t->pages, 1), *p;
+  uint32_t counter = avfs_get4(disk + COUNTER_AT);
+  avfs_redo_commit c = {.seq = seq, .bytes_before = t->pages.size, .page_bytes = t->pool.page_bytes, .before = first_page};
+  avfs_page_table one;
+  int rc;
+  if (old != NULL && avfs_get4(old->data + COUNTER_AT) != counter) return SQLITE_OK;
+  p = avfs_page_pool_get(&t->pool);
+  if (p == NULL) return SQLITE_NOMEM;
+  rc = avfs_page_table_init(&one);
+  if (rc == SQLITE_OK && old != NULL) memcpy(p->data, old->data, c.page_bytes);
+  else if (rc == SQLITE_OK) rc = read_page(s, 1, c.page_bytes, p->data);
+  if (rc != SQLITE_OK) {
+    avfs_page_pool_put(&t->pool, p);
+    avfs_page_table_free(&one, &t->pool);
+    return rc;
+  }
+  p->pgno = 1;
+  avfs_put4(p->data + COUNTER_AT, counter + 1);
+  avfs_put4(p->data + VERSION_VALID_FOR_AT, counter + 1);
+  avfs_page_table_add(&one, p);
+  one.size = t->pages.size;
+  c.pages = &one;
+  c.header = p->data;
+  c.arg = old == NULL ? NULL : old->data;
+  (void)avfs_redo_append(r, &c);   /* one that has no room is waited for by those after it */
+  avfs_page_table_merge(&t->pages, &one, &t->pool);
+  avfs_page_table_free(&one, &t->pool);
+  t->counts_up = 1;
+  return SQLITE_OK;
+}
+
 void avfs_taken_up_free(avfs_taken_up *t) {
   avfs_page_table_free(&t->pages, &t->pool);
   avfs_page_pool_trim(&t->pool, 0);
@@ -129,6 +169,8 @@ int avfs_ring_replay(avfs_store *s, const unsigned char *header, uint64_t seq, a
   }
   out->pages.size = report.file_bytes;
   out->commits = report.replayed;
+  if (out->commits > 0) rc = count_up(s, *r_out, header, seq + 1, out);
+  if (rc != SQLITE_OK) return rc;
   if (report.replayed == 0) {   /* a batch had them all; a new ring begins when there is a writer */
     avfs_ring_close(s, *r_out, 0);
     *r_out = NULL;

@@ -29,6 +29,7 @@ typedef struct avfs_taken_up {
   avfs_page_table pages;   /* and the length of the file with them */
   avfs_page_pool pool;     /* of their unit; empty */
   uint64_t commits;        /* 0: the disk had them all */
+  int counts_up;           /* the pages are of one commit more, seq + 1 */
 } avfs_taken_up;
 
 /* 1 when this database's ring may be there. What cannot be managed only because a call failed is not passed

@@ -160,7 +160,8 @@ static void exclusive_locking_loses_nothing(void) {
 
 /* ---- transactions of all sizes -------------------------------------------------------------------- */
 
-/* 1.5 MiB through a queue of 1 MiB are written through; 6 MiB through one of 64 are more than the ring has. */
+/* 1.5 MiB through a queue of 1 MiB are written through; of 6 MiB through one of 64 the ring has no room for the
+ * third. */
 static void large_transactions_in_between_lose_nothing(void) {
   static const char *const modes[] = {"DELETE", "OFF", "TRUNCATE", "MEMORY"};
   tally t = {0, 0, 0, 0, 0};
@@ -280,6 +281,99 @@ static void processes_that_race_to_replay_find_the_same(void) {
     tally t = {0, 0, 0, 0, 0};
     if (!all_is_there(&s, path, &life, &t)) return;
   }
+}
+
+/* Who reads keeps it from being taken up, as from any write: so nobody's read changes under him. */
+static void a_reader_of_another_program_is_waited_for(void) {
+  survivor s = make_survivor("DELETE", 0);
+  const char *path = scratch_path("killed.db");
+  survivor_life life;
+  int64_t n = 0;
+  int rc;
+  memset(&life, 0, sizeof life);
+  s.parameters = "max_lag_ms=60000&max_queue_bytes=16777216";
+  if (!survivor_kill(&s, path, AT_COMMITS, &life)) return;
+  harness_child *reader = sql_child_start(SQL_STOCK_VFS, path);
+  if (reader == NULL) return;
+  sql_child_must(reader, "BEGIN");
+  int64_t seen = sql_child_int(reader, "SELECT n FROM last", &rc);
+  CHECK(seen < life.least);
+  sqlite3 *db = sql_open(path, sql_vfs());
+  CHECK_RC(db, sql_try_int(db, "SELECT n FROM last", &n), SQLITE_BUSY);
+  CHECK_EQ(sql_child_int(reader, "SELECT n FROM last", &rc), seen);
+  sql_child_must(reader, "COMMIT");
+  CHECK_RC(db, sql_try_int(db, "SELECT n FROM last", &n), SQLITE_OK);
+  is_told(&life, (int)n, "after the reader");
+  sql_child_int(reader, "SELECT n FROM last", &rc);
+  CHECK_RC(NULL, rc, SQLITE_BUSY);   /* what was taken up is in memory still */
+  sql_must(db, "PRAGMA asyncvfs_drain");
+  CHECK_EQ(sql_child_int(reader, "SELECT n FROM last", &rc), n);
+  sql_child_end(reader);
+  sql_close(db);
+}
+
+/* Each has its own commits in the ring, then gives it up; the other goes on; and is killed. */
+static void processes_that_take_turns_lose_nothing(void) {
+  enum { TURNS = 3 };
+  for (int killed = 0; killed < 2; killed++) {
+    const char *path = scratch_path("killed.db");
+    harness_child *two[2];
+    int n = 0, rc;
+    sqlite3 *db = sql_open(path, sql_vfs());
+    sql_must(db, "CREATE TABLE t(n); INSERT INTO t VALUES(0)");
+    sql_close(db);
+    for (int i = 0; i < 2; i++) {
+      two[i] = sql_child_start(sql_vfs(), path);
+      if (two[i] == NULL) return;
+      sql_child_must(two[i], "PRAGMA asyncvfs_durability=os");
+      sql_child_must(two[i], "PRAGMA asyncvfs_max_lag_ms=60000");
+    }
+    for (int turn = 0; turn < TURNS; turn++) {
+      for (int i = 0; i < 2; i++) {
+        harness_child *c = two[(killed + 1 + i) % 2];
+        for (int k = 0; k < 4; k++, n++) sql_child_must(c, "UPDATE t SET n = n + 1");
+        if (turn < TURNS - 1 || i == 0) sql_child_must(c, "PRAGMA asyncvfs_drain");
+      }
+    }
+    harness_child_kill(two[killed]);
+    CHECK_EQ(sql_child_int(two[!killed], "SELECT n FROM t", &rc), n);
+    CHECK_RC(NULL, rc, SQLITE_OK);
+    sql_child_end(two[!killed]);
+    harness_child_free(two[killed]);
+    CHECK(!sql_file_exists(sql_beside(path, REFUSED)));
+  }
+}
+
+/* With locking_mode=EXCLUSIVE commits leave the change counter as it is. What a stock program has read of the
+ * disk before they were taken up, it must not take for them. */
+static void a_cache_of_another_program_is_known_to_be_old(void) {
+  const char *path = scratch_path("killed.db");
+  int rc;
+  harness_child *writer = sql_child_start(sql_vfs(), path), *reader;
+  if (writer == NULL) return;
+  sql_child_must(writer, "PRAGMA locking_mode=EXCLUSIVE");
+  sql_child_must(writer, "PRAGMA asyncvfs_durability=os");
+  sql_child_must(writer, "PRAGMA asyncvfs_max_lag_ms=60000");
+  sql_child_must(writer, "CREATE TABLE t(n)");
+  sql_child_must(writer, "INSERT INTO t VALUES(0)");
+  sql_child_must(writer, "PRAGMA asyncvfs_flush");
+  for (int i = 0; i < 5; i++) sql_child_must(writer, "UPDATE t SET n = n + 1");
+  harness_child_kill(writer);
+  harness_child_free(writer);
+  reader = sql_child_start(SQL_STOCK_VFS, path);
+  if (reader == NULL) return;
+  CHECK_EQ(sql_child_int(reader, "SELECT n FROM t", &rc), 0);   /* the disk's; it is in its cache */
+  for (int i = 0; i < 2; i++) {
+    sqlite3 *db = sql_open(path, sql_vfs());
+    CHECK_EQ(sql_int(db, "SELECT n FROM t"), 5);
+    sql_close(db);
+    CHECK_EQ(sql_child_int(reader, "SELECT n FROM t", &rc), 5);
+  }
+  sql_child_must(reader, "UPDATE t SET n = n + 1");
+  CHECK_EQ(sql_child_int(reader, "SELECT n FROM t", &rc), 6);
+  sql_child_end(reader);
+  sql_check_nothing_beside(path);
+  CHECK(!sql_file_exists(sql_beside(path, RING)));
 }
 
 /* A read-only connection cannot replay: as of a hot journal, it says so, and leaves it to others. */
@@ -498,6 +592,9 @@ void suite_survive(void) {
   ADD_TEST(suite, two_databases_of_one_transaction_lose_nothing);
   ADD_TEST(suite, a_process_that_had_it_open_all_the_while_finds_all);
   ADD_TEST(suite, processes_that_race_to_replay_find_the_same);
+  ADD_TEST(suite, a_reader_of_another_program_is_waited_for);
+  ADD_TEST(suite, a_cache_of_another_program_is_known_to_be_old);
+  ADD_TEST(suite, processes_that_take_turns_lose_nothing);
   ADD_TEST(suite, a_read_only_opener_is_refused_and_leaves_it);
   ADD_TEST(suite, commits_of_a_stock_program_in_between_stay);
   ADD_TEST(suite, a_stock_program_that_only_reads_changes_nothing);
