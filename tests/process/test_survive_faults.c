@@ -91,6 +91,7 @@ static int write_patiently(sqlite3 *db, int transactions) {
     for (int i = 0; i < TRIES && rc != SQLITE_OK; i++) {
       rc = stream_write_next(&run.s, db, &n);
       if (rc != SQLITE_OK && !sqlite3_get_autocommit(db)) sql_exec(db, "ROLLBACK");
+      if (rc != SQLITE_OK) sql_exec(db, "PRAGMA asyncvfs_flush");   /* whoever finds no room is told of the failure */
     }
     if (rc != SQLITE_OK) problem(db, "write", rc);
     else told = n;
@@ -192,11 +193,46 @@ static int ring_breaks(void) {
   write_patiently(db, 5);
   if (sql_status(db, "durable_commits") == sql_status(db, "commits")) problem(db, "there is no ring", 0);
   if (!faulty_break_mapping(false)) problem(db, "its ring cannot be broken", 0);
-  for (int i = 0; i < 3; i++) {
-    write_patiently(db, 1);
-    is_durable(db, "over a broken ring a commit does not wait for the disk");
+  write_patiently(db, 1);
+  is_durable(db, "over a broken ring a commit does not wait for the disk");
+  return commit_and_die(db, 4);   /* in a new ring, if one can be had */
+}
+
+/* What has no room in the ring: one written through, and one that the queue can hold. */
+static int large(void) {
+  static const int sizes[] = {2 << 20, 20 << 20};
+  int told = 0;
+  for (int i = 0; i < 2; i++) {
+    sqlite3 *db = NULL;
+    const char *parameters = i == 0 ? "durability=os&max_lag_ms=60000&max_queue_bytes=1048576"
+                                    : "durability=os&max_lag_ms=60000";
+    if (sql_try_open(sql_uri(run.path, parameters), "asyncvfs", &db) != SQLITE_OK) problem(NULL, "open", i);
+    sql_exec(db, "PRAGMA cache_size=-30000");
+    write_patiently(db, 3);
+    run.s.big_every = 1;
+    run.s.big_bytes = sizes[i];
+    told = write_patiently(db, 1);
+    is_durable(db, "a large transaction is not waited for");
+    run.s.big_every = 0;
+    if (i == 1) break;
+    sqlite3_close(db);
   }
-  return commit_and_die(db, 2);
+  printf("told %d\n", told);
+  fflush(stdout);
+  TerminateProcess(GetCurrentProcess(), run.problems > 0 ? 11 : 0);
+  return 12;
+}
+
+/* The first connection that wants the ring comes when commits of `memory` are queued. */
+static int late(void) {
+  sqlite3 *db = NULL;
+  if (sql_try_open(sql_uri(run.path, "durability=memory&max_lag_ms=60000"), "asyncvfs", &db) != SQLITE_OK) {
+    problem(NULL, "open", 0);
+  }
+  write_patiently(db, 5);
+  if (sql_status(db, "durable_commits") == sql_status(db, "commits")) problem(db, "nothing is queued", 0);
+  if (sql_exec(db, "PRAGMA asyncvfs_durability=os") != SQLITE_OK) problem(db, "pragma", 0);
+  return commit_and_die(db, 4);
 }
 
 int role_survive_faults(int argc, char **argv) {
@@ -204,6 +240,8 @@ int role_survive_faults(int argc, char **argv) {
   if (strcmp(argv[0], "full") == 0) return no_ring_can_be_made(SQLITE_FULL, ERROR_DISK_FULL);
   if (strcmp(argv[0], "denied") == 0) return no_ring_can_be_made(SQLITE_CANTOPEN, ERROR_ACCESS_DENIED);
   if (strcmp(argv[0], "breaks") == 0) return ring_breaks();
+  if (strcmp(argv[0], "large") == 0) return large();
+  if (strcmp(argv[0], "late") == 0) return late();
   return fail_each(argv[0]);
 }
 
@@ -278,7 +316,10 @@ static void any_read_may_fail(void) { any_may_fail("read"); }
 static void any_write_may_fail(void) { any_may_fail("write"); }
 static void any_mapping_may_fail(void) { any_may_fail("map"); }
 static void any_end_of_a_mapping_may_fail(void) { any_may_fail("unmap"); }
-static void any_request_for_memory_may_fail(void) { any_may_fail("memory"); }
+static void any_request_for_memory_may_fail(void) {
+  left l;
+  if (leave(&l, rng_below(2) == 0)) run_child(&l, "memory");
+}
 
 static void take_up(left *l) {
   sqlite3 *db = sql_open(l->path, sql_vfs());
@@ -293,7 +334,10 @@ static void what_was_told_is_there(const char *what) {
   int told = run_child(&l, what);
   if (!CHECK(told > 0)) return;
   sqlite3 *db = sql_open(l.path, sql_vfs());
-  int n = stream_verify(&l.s.stream, db, what);
+  int n = -1;
+  if (strcmp(what, "large") == 0) n = (int)sql_int(db, "SELECT n FROM last");   /* its rows are of several streams */
+  else n = stream_verify(&l.s.stream, db, what);
+  sql_check_integrity(db, what);
   sql_close(db);
   CHECK_EQ(n, told);
 }
@@ -301,6 +345,9 @@ static void what_was_told_is_there(const char *what) {
 static void a_full_disk_costs_time_and_no_commit(void) { what_was_told_is_there("full"); }
 static void a_folder_that_may_not_be_written_costs_time_and_no_commit(void) { what_was_told_is_there("denied"); }
 static void a_ring_that_breaks_costs_time_and_no_commit(void) { what_was_told_is_there("breaks"); }
+
+static void a_transaction_that_has_no_room_is_waited_for(void) { what_was_told_is_there("large"); }
+static void a_ring_that_comes_late_has_what_was_queued_before_it(void) { what_was_told_is_there("late"); }
 
 void suite_survive_faults(void) {
   CU_pSuite suite = CU_add_suite("survive_faults", NULL, NULL);
@@ -318,4 +365,6 @@ void suite_survive_faults(void) {
   ADD_TEST(suite, a_full_disk_costs_time_and_no_commit);
   ADD_TEST(suite, a_folder_that_may_not_be_written_costs_time_and_no_commit);
   ADD_TEST(suite, a_ring_that_breaks_costs_time_and_no_commit);
+  ADD_TEST(suite, a_transaction_that_has_no_room_is_waited_for);
+  ADD_TEST(suite, a_ring_that_comes_late_has_what_was_queued_before_it);
 }
