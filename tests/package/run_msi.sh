@@ -134,6 +134,8 @@ same "install: the files are those that cmake installs" \
   "$(cd installed && find . -type f | sed 's|share/doc/asyncvfs|share/doc|' | LC_ALL=C sort)" \
   "$(cd "prefix/drive_c/Program Files/AsyncVfs" && find . -type f | LC_ALL=C sort)"
 same "install: the DLL is ours" "$(sha256sum <"$BIN_DIR/asyncvfs.dll")" "$(sha256sum <"prefix/drive_c/Program Files/AsyncVfs/bin/asyncvfs.dll")"
+same "install: asyncvfs-recover is there, and starts" "asyncvfs-recover $version" \
+  "$("$WINE" "prefix/drive_c/Program Files/AsyncVfs/bin/asyncvfs-recover.exe" --version </dev/null | tr -d '\r')"
 same "install: no file is of the future" "" "$(find "prefix/drive_c/Program Files/AsyncVfs" -newermt tomorrow)"
 "$here/consumer/build.sh" "$work/prefix/drive_c/Program Files/AsyncVfs" "$work/consumer" asyncvfs "$version" >consumer.log 2>&1 ||
   { cat consumer.log; exit 1; }
