@@ -216,7 +216,7 @@ static void defaults_are_what_the_next_database_begins_with(void) {
   CHECK_EQ(sql_int(next, "PRAGMA asyncvfs_exit_timeout_ms"), 6000);
   sql_close(next);
   sql_close(db);
-  CHECK_EQ(asyncvfs_default("durability", "memory", NULL, 0), SQLITE_OK);
+  CHECK_EQ(asyncvfs_default("durability", "os", NULL, 0), SQLITE_OK);
   CHECK_EQ(asyncvfs_default("max_lag_ms", "100", NULL, 0), SQLITE_OK);
   CHECK_EQ(asyncvfs_default("exit_timeout_ms", "5000", NULL, 0), SQLITE_OK);
 }

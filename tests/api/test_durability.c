@@ -532,7 +532,7 @@ static void durability_is_one_of_three_words(void) {
     check_durability(other, words[i]);
     sql_close(other);
   }
-  CHECK_EQ(asyncvfs_default("durability", "memory", NULL, 0), SQLITE_OK);
+  CHECK_EQ(asyncvfs_default("durability", "os", NULL, 0), SQLITE_OK);
   sql_close(db);
 }
 
