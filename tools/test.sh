@@ -107,10 +107,12 @@ run_suites() { # SUITE...
 
 # ./dev test [SUITE...]: with names, these suites alone.
 cmd_test() {
-  local script
+  local script nuget=()
   lock_build
   setup "${build_packages[@]}"
-  setup_behind "${wine_packages[@]}" "${lint_packages[@]}" "${package_packages[@]}"
+  # shellcheck source=dotnet/sdk.sh
+  if (. dotnet/sdk.sh && dotnet_sdk) >/dev/null; then nuget=("${dll_packages[@]}"); fi
+  setup_behind "${wine_packages[@]}" "${lint_packages[@]}" "${package_packages[@]}" "${nuget[@]}"
   if ! compile; then
     echo "0 passed, 1 failed"
     return 1
