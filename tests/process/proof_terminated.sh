@@ -1,16 +1,16 @@
 #!/bin/bash
 # Processes ended by TerminateProcess under Wine, in each journal_mode: the suite `kill`
-# with other seeds, until there were KILLS.
+# with other seeds (from TEST_SEED on), until there were KILLS.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 log=$root/build/log/terminated
-wanted=${KILLS:-500} kills=0 hot=0 run=0
+seed=${TEST_SEED:-$RANDOM} wanted=${KILLS:-500} kills=0 hot=0 run=0
 count() { # RUN
   while read -r k _ h _; do kills=$((kills + k)) hot=$((hot + h)); done \
     < <(tr -d '\r' <"$log.$1.log" | grep -E '^ *[0-9]+ kills, ' || true)
 }
 suite() { # RUN
-  TEST_SEED=$((RANDOM * 32768 + RANDOM)) "$WINE" "$BIN_DIR/tests.exe" kill >"$log.$1.log" 2>&1 </dev/null
+  TEST_SEED=$((seed + $1)) "$WINE" "$BIN_DIR/tests.exe" kill >"$log.$1.log" 2>&1 </dev/null
 }
 while [ $kills -lt "$wanted" ]; do
   suite $run & first=$!
