@@ -15,7 +15,7 @@
 typedef struct avfs_fresh {
   uint64_t size;
   unsigned char header[AVFS_DB_HEADER_BYTES];
-  const char *reason;   /* AVFS_PASS: why; static text; NULL: for what is in the file */
+  const char *reason;   /* AVFS_PASS: why; static text */
 } avfs_fresh;
 
 /* Takes SHARED on os_file. SQLITE_OK: it is a rollback-mode database, as `f` says. Else the lock
