@@ -75,17 +75,6 @@ public static unsafe class AsyncVfsLibrary
                     "No SQLite is loaded and none of e_sqlite3, sqlite3, winsqlite3 can be: refer to Microsoft.Data.Sqlite (or a bundle of SQLitePCLRaw), or hand over the module.");
             }
             RegisterNative(module, makeDefault ? Native.MakeDefault : 0);
-            if (!registered)
-            {
-                // Each once for the process.
-                served = module;
-                SqliteModule.Use(module);
-                Check(Native.OnError(onError), "asyncvfs cannot report errors");
-                OpenDatabases.Start();
-                AsyncVfsMetrics.Start();
-                WatchTheEnd();
-                registered = true;
-            }
         }
         return true;
     }
@@ -228,9 +217,10 @@ public static unsafe class AsyncVfsLibrary
             int rc = Native.Register(module, flags, out string message);
             if (rc == ResultCode.Misuse)
             {
-                message = $"asyncvfs serves {(served != 0 ? SqliteModule.PathOf(served) : "another SQLite")} in this process, and cannot serve {SqliteModule.PathOf(module)} as well: have all providers use one SQLite.";
+                message = $"asyncvfs serves {(served != 0 ? Library.PathOf(served) : "another SQLite")} in this process, and cannot serve {Library.PathOf(module)} as well: have all providers use one SQLite.";
             }
             if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, message);
+            if (!registered) Begin(module);
         }
         catch (DllNotFoundException e)
         {
@@ -244,8 +234,21 @@ public static unsafe class AsyncVfsLibrary
         }
         catch (EntryPointNotFoundException e)
         {
-            throw new AsyncVfsException("The e_asyncvfs.dll that was found is older than this package: take the one of the package AsyncVfs.", e);
+            throw new AsyncVfsException(
+                $"The e_asyncvfs.dll that was found is not the one of this version of the package AsyncVfs, which has it as runtimes/win-{Library.Architecture}/native/e_asyncvfs.dll: {e.Message}", e);
         }
+    }
+
+    // Once for the process.
+    private static void Begin(nint module)
+    {
+        served = module;
+        SqliteModule.Use(module);
+        Check(Native.OnError(onError), "asyncvfs cannot report errors");
+        OpenDatabases.Start();
+        AsyncVfsMetrics.Start();
+        WatchTheEnd();
+        registered = true;
     }
 
     // Before the handlers of ProcessExit: the provider's closes its pools there, a database at a time, and each close

@@ -78,6 +78,11 @@ public class RegistrationTests
         File.WriteAllBytes(t.File("e_asyncvfs.dll"), library);
         Assert.StartsWith($"AsyncVfsException: The e_asyncvfs.dll that was found is not one for {architecture}, as this process is: take runtimes/win-{architecture}/",
             Child.Finish("register_first", t.Path, program).Output);
+
+        // And with another library by that name.
+        File.Copy(t.File("e_sqlite3.dll"), t.File("e_asyncvfs.dll"), overwrite: true);
+        Assert.StartsWith("AsyncVfsException: The e_asyncvfs.dll that was found is not the one of this version of the package",
+            Child.Finish("register_first", t.Path, program).Output);
     }
 
     [Fact]
