@@ -24,6 +24,7 @@ proof_step() {
 # tests/*/proof_*.sh, in the order of their names.
 cmd_proof() {
   local script
+  fix_seed
   lock_build
   setup_proof
   if ! compile; then

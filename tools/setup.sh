@@ -12,7 +12,9 @@ wine_packages=(wine64 wine64-preloader)
 lint_packages=(clang clang-tidy)
 fuzz_packages=(clang libclang-rt-dev)
 package_packages=(pkgconf wixl msitools llvm osslsigncode openssl)
-architecture_packages=(gcc-mingw-w64-i686-posix clang libc6-i386 curl ca-certificates unzip)
+# The DLL for other processors: x86, ARM64; what proves it, beside that.
+dll_packages=(gcc-mingw-w64-i686-posix clang lld llvm)
+architecture_packages=("${dll_packages[@]}" libc6-i386 curl ca-certificates unzip)
 
 missing_packages() { # PACKAGE...: those that are not installed
   local package

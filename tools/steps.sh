@@ -54,8 +54,9 @@ run_step() {
   step_pid=
   [ -z "$tty" ] || printf '\r\033[K'
   if [ $rc != 0 ] && [ $rc != 77 ]; then
-    # Without ninja's counts and the compilers' command lines.
-    grep -vE '^\[[0-9]+/[0-9]+\]|^cd /|^/[^ :]+ ' "$log" | tail -n 60 >&2 || true
+    # Without ninja's counts and the compilers' command lines; what failed may be far from the end.
+    grep -aE -B 8 ' FAILED +[0-9]' "$log" | head -n 60 >&2 || true
+    grep -avE '^\[[0-9]+/[0-9]+\]|^cd /|^/[^ :]+ ' "$log" | tail -n 60 >&2 || true
     printf 'error: %s failed (status %d); all of its output: %s\n' "$title" $rc "$log" >&2
     return $rc
   fi

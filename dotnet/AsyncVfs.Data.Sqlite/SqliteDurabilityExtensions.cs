@@ -33,7 +33,7 @@ public static class SqliteDurabilityExtensions
             {
                 tickets.Add(connection.GetDurabilityTicket(database));
             }
-            catch (AsyncVfsException e) when (database != Main && e.SqliteErrorCode == NotFound)
+            catch (AsyncVfsException e) when (database != Main && e.SqliteErrorCode == ResultCode.NotFound)
             {
                 // Attached by another VFS, which made its commits durable as it does.
             }
@@ -137,8 +137,10 @@ public static class SqliteDurabilityExtensions
         }
     }
 
-    /// <summary>The status of the connection's main database; where asyncvfs does not exist, and of a database in memory,
+    /// <summary>The status of a database of the connection; where asyncvfs does not exist, and of a database in memory,
     /// null.</summary>
+    /// <param name="connection">An open connection.</param>
+    /// <param name="database">main, or the name a database was attached by.</param>
     /// <exception cref="AsyncVfsException">The database is not open through asyncvfs.</exception>
     public static AsyncVfsStatus? GetAsyncVfsStatus(this SqliteConnection connection, string database = Main)
     {
@@ -191,8 +193,6 @@ public static class SqliteDurabilityExtensions
     }
 
     internal static string Quoted(string name) => "\"" + name.Replace("\"", "\"\"") + "\"";
-
-    private const int NotFound = 12;
 
     // temp is SQLite's own, and never on the disk.
     private static List<string> Databases(sqlite3 handle)

@@ -29,9 +29,10 @@ public static unsafe class AsyncVfsLibrary
     private static nint served;   // the module; under registering
     private static volatile int exitMs = 5000;
 
-    /// <summary>Whether asyncvfs exists for this system: Windows, in a process for x64.</summary>
+    /// <summary>Whether asyncvfs exists for this system: Windows, in a process for x64, x86 or ARM64.</summary>
     public static bool IsSupported { get; } =
-        RuntimeInformation.IsOSPlatform(OSPlatform.Windows) && RuntimeInformation.ProcessArchitecture == Architecture.X64;
+        RuntimeInformation.IsOSPlatform(OSPlatform.Windows) &&
+        RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.X86 or Architecture.Arm64;
 
     /// <summary>Whether <see cref="Register"/> has succeeded.</summary>
     public static bool IsRegistered => registered;
@@ -63,7 +64,7 @@ public static unsafe class AsyncVfsLibrary
         if (!IsSupported)
         {
             throw new AsyncVfsException(
-                $"asyncvfs is made for x64, and this process is {RuntimeInformation.ProcessArchitecture}: run or publish it for win-x64.");
+                $"asyncvfs exists for x64, x86 and ARM64, and this process is one for {Library.Architecture}: publish it for one of these.");
         }
         lock (registering)
         {
@@ -74,17 +75,6 @@ public static unsafe class AsyncVfsLibrary
                     "No SQLite is loaded and none of e_sqlite3, sqlite3, winsqlite3 can be: refer to Microsoft.Data.Sqlite (or a bundle of SQLitePCLRaw), or hand over the module.");
             }
             RegisterNative(module, makeDefault ? Native.MakeDefault : 0);
-            if (!registered)
-            {
-                // Each once for the process.
-                served = module;
-                SqliteModule.Use(module);
-                Check(Native.OnError(onError), "asyncvfs cannot report errors");
-                OpenDatabases.Start();
-                AsyncVfsMetrics.Start();
-                WatchTheEnd();
-                registered = true;
-            }
         }
         return true;
     }
@@ -247,27 +237,42 @@ public static unsafe class AsyncVfsLibrary
     {
         try
         {
-            if (!Library.TryLoad(Native.Library, out _)) throw new DllNotFoundException(Native.Library + ".dll");
+            Library.Load(Native.Library);
             int rc = Native.Register(module, flags, out string message);
             if (rc == ResultCode.Misuse)
             {
-                message = $"asyncvfs serves {(served != 0 ? SqliteModule.PathOf(served) : "another SQLite")} in this process, and cannot serve {SqliteModule.PathOf(module)} as well: have all providers use one SQLite.";
+                message = $"asyncvfs serves {(served != 0 ? Library.PathOf(served) : "another SQLite")} in this process, and cannot serve {Library.PathOf(module)} as well: have all providers use one SQLite.";
             }
             if (rc != ResultCode.Ok) throw new AsyncVfsException(rc, message);
+            if (!registered) Begin(module);
         }
         catch (DllNotFoundException e)
         {
             throw new AsyncVfsException(
-                "e_asyncvfs.dll cannot be loaded. The package AsyncVfs brings it, into runtimes/win-x64/native or beside the application: publish it with the application.", e);
+                $"e_asyncvfs.dll for {Library.Architecture} cannot be loaded. The package AsyncVfs has it as runtimes/win-{Library.Architecture}/native/e_asyncvfs.dll: publish that with the application, in this folder or beside it.", e);
         }
         catch (BadImageFormatException e)
         {
-            throw new AsyncVfsException("The e_asyncvfs.dll that was found is not one for x64: take the one of the package AsyncVfs.", e);
+            throw new AsyncVfsException(
+                $"The e_asyncvfs.dll that was found is not one for {Library.Architecture}, as this process is: take runtimes/win-{Library.Architecture}/native/e_asyncvfs.dll of the package AsyncVfs.", e);
         }
         catch (EntryPointNotFoundException e)
         {
-            throw new AsyncVfsException("The e_asyncvfs.dll that was found is older than this package: take the one of the package AsyncVfs.", e);
+            throw new AsyncVfsException(
+                $"The e_asyncvfs.dll that was found is not the one of this version of the package AsyncVfs, which has it as runtimes/win-{Library.Architecture}/native/e_asyncvfs.dll: {e.Message}", e);
         }
+    }
+
+    // Once for the process.
+    private static void Begin(nint module)
+    {
+        served = module;
+        SqliteModule.Use(module);
+        Check(Native.OnError(onError), "asyncvfs cannot report errors");
+        OpenDatabases.Start();
+        AsyncVfsMetrics.Start();
+        WatchTheEnd();
+        registered = true;
     }
 
     // Before the handlers of ProcessExit: the provider's closes its pools there, a database at a time, and each close

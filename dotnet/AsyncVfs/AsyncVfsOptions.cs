@@ -58,8 +58,8 @@ public sealed record AsyncVfsOptions
     /// <exception cref="ArgumentOutOfRangeException">Out of range.</exception>
     public TimeSpan? CloseTimeout { get => closeTimeout; set => closeTimeout = Checked(value, hour); }
 
-    /// <summary>Whether a database that would be passed through to SQLite's own VFS is refused instead
-    /// (SQLITE_CANTOPEN; ASYNCVFS_LOG says why). Default: false.</summary>
+    /// <summary>Whether a database that would be passed through to SQLite's own VFS is refused instead. The exception
+    /// of the opening says why, and what to do. Default: false.</summary>
     public bool? RequireManaged { get; set; }
 
     /// <summary>Whether SQLite's default VFS is used where asyncvfs does not exist (Linux, macOS).

@@ -8,7 +8,7 @@ public sealed class AsyncVfsStatus
     private AsyncVfsStatus(JsonElement o)
     {
         Id = Number(o, "id");
-        IsPassedThrough = Text(o, "mode") is not ("managed" or "ours");   // the latter until 0.1
+        IsPassedThrough = Text(o, "mode") != "managed";
         PassedThroughReason = IsPassedThrough ? Text(o, "reason") : null;
         Commits = Number(o, "commits");
         DurableCommits = Number(o, "durable_commits");
@@ -151,7 +151,7 @@ public sealed class AsyncVfsStatus
         }
     }
 
-    // What a later asyncvfs.dll may leave out is 0.
+    // What is left out is 0.
     internal static long Number(JsonElement o, string key) =>
         o.TryGetProperty(key, out JsonElement value) && value.TryGetInt64(out long number) ? number : 0;
 

@@ -16,22 +16,42 @@ internal static unsafe class Library
         fixed (char* p = path) return new string(path, 0, (int)GetModuleFileNameW(module, p, (uint)path.Length));
     }
 
+    /// <summary>Of this process, as in the names of runtimes: x64, x86, arm64.</summary>
+    internal static string Architecture { get; } = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
+
 #if NET
     /// <summary>As DllImport finds it.</summary>
     internal static bool TryLoad(string name, out nint module) =>
         NativeLibrary.TryLoad(name, typeof(Library).Assembly, null, out module);
 
+    /// <exception cref="DllNotFoundException">There is none.</exception>
+    /// <exception cref="BadImageFormatException">There is one for another architecture.</exception>
+    internal static void Load(string name) => NativeLibrary.Load(name, typeof(Library).Assembly, null);
+
     internal static nint Export(nint module, string function) => NativeLibrary.GetExport(module, function);
 #else
+    private const int BadExeFormat = 193;
+
     /// <summary>Beside the application, or in the folder of its architecture.</summary>
-    internal static bool TryLoad(string name, out nint module)
+    internal static bool TryLoad(string name, out nint module) => TryLoad(name, out module, out _);
+
+    /// <exception cref="DllNotFoundException">There is none.</exception>
+    /// <exception cref="BadImageFormatException">There is one for another architecture.</exception>
+    internal static void Load(string name)
+    {
+        if (TryLoad(name, out _, out bool isForeign)) return;
+        throw isForeign ? new BadImageFormatException(name + ".dll") : new DllNotFoundException(name + ".dll");
+    }
+
+    private static bool TryLoad(string name, out nint module, out bool isForeign)
     {
         string folder = AppDomain.CurrentDomain.BaseDirectory, file = name + ".dll";
-        string architecture = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
-        foreach (string path in new[] { Path.Combine(folder, file), Path.Combine(folder, "runtimes", "win-" + architecture, "native", file), file })
+        isForeign = false;
+        foreach (string path in new[] { Path.Combine(folder, file), Path.Combine(folder, "runtimes", "win-" + Architecture, "native", file), file })
         {
             module = LoadLibraryW(path);
             if (module != 0) return true;
+            isForeign |= Marshal.GetLastWin32Error() == BadExeFormat;
         }
         module = 0;
         return false;

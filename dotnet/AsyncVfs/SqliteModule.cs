@@ -20,14 +20,14 @@ internal static unsafe class SqliteModule
     {
         if (NameOfProvider() is { } ofProvider)
         {
-            nint module = Loaded(ofProvider);
+            nint module = Library.Handle(ofProvider);
             return module != 0 || Library.TryLoad(ofProvider, out module) ? module : 0;
         }
-        nint[] loaded = [.. names.Select(Loaded).Where(static m => m != 0)];
+        nint[] loaded = [.. names.Select(Library.Handle).Where(static m => m != 0)];
         if (loaded.Length > 1)
         {
             throw new AsyncVfsException(ResultCode.Misuse,
-                $"Several SQLite libraries are loaded ({string.Join(", ", loaded.Select(PathOf))}), and no SQLitePCLRaw tells which one the provider uses: hand its module over, as sqliteModule.");
+                $"Several SQLite libraries are loaded ({string.Join(", ", loaded.Select(Library.PathOf))}), and no SQLitePCLRaw tells which one the provider uses: hand its module over, as sqliteModule.");
         }
         if (loaded.Length == 1) return loaded[0];
         foreach (string name in names)
@@ -67,11 +67,6 @@ internal static unsafe class SqliteModule
         }
         return false;
     }
-
-    /// <summary>The file of a module, for messages.</summary>
-    internal static string PathOf(nint module) => Library.PathOf(module);
-
-    private static nint Loaded(string name) => Library.Handle(name);
 
     // By its name: this package depends on no provider. The bundle is initialised first, as Microsoft.Data.Sqlite does
     // it when it is first used.

@@ -211,8 +211,7 @@ int ASYNCVFS_CALL asyncvfs_mode(sqlite3 *db, const char *schema, const char **re
   *reason_out = NULL;
   m = avfs_main_file_of(db, schema);
   if (m == NULL) return SQLITE_NOTFOUND;
-  /* Another connection may have found out what this one has not seen yet. */
-  *reason_out = m->reason != NULL ? m->reason : avfs_store_mode_reason(m->conn.store);
+  *reason_out = avfs_main_file_reason(m);
   return SQLITE_OK;
 }
 

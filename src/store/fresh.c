@@ -127,6 +127,7 @@ int avfs_fresh_lock(avfs_store *s, int read_only, avfs_fresh *f) {
     rc = read_start(file, f);
     if (rc != SQLITE_OK) goto unlock;
     if (!is_plain(f)) {
+      f->reason = "a hot journal is beside a file that is no plain SQLite database";
       rc = AVFS_PASS;
       goto unlock;
     }
@@ -147,6 +148,8 @@ int avfs_fresh_lock(avfs_store *s, int read_only, avfs_fresh *f) {
   }
   if (!there && avfs_header_is_rollback(f->header, f->size)) return SQLITE_OK;
   if (f->pending > 0) tell_not_taken_up(s, f);
+  f->reason = avfs_header_objection(f->header, f->size);
+  if (f->reason == NULL) f->reason = "a write-ahead log (-wal) is beside the database";
   rc = AVFS_PASS;
 unlock:
   file->pMethods->xUnlock(file, AVFS_LOCK_NONE);

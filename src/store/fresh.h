@@ -17,7 +17,7 @@ typedef struct avfs_fresh {
   unsigned char header[AVFS_DB_HEADER_BYTES];
   int has_ring;         /* its file is there */
   uint64_t pending;     /* commits in the ring: only EXCLUSIVE may read on, and after their replay */
-  const char *reason;   /* AVFS_PASS: why; static text; NULL: for what is in the file */
+  const char *reason;   /* AVFS_PASS: why; static text */
 } avfs_fresh;
 
 /* Takes SHARED on os_file. SQLITE_OK: it is a rollback-mode database, as `f` says. Else the lock

@@ -380,12 +380,11 @@ int avfs_store_drain(avfs_store *s, uint32_t timeout_ms) {
   return rc;
 }
 
-const char avfs_not_rollback_mode[] =
-    "the database is in WAL mode, or no plain SQLite database";
-
 static const char *passed_reason(const avfs_store *s) AVFS_REQUIRES_SHARED(avfs_store_role) {
-  if (s->os.unmanageable != NULL) return s->os.unmanageable;
-  return s->os.passed_reason != NULL ? s->os.passed_reason : avfs_not_rollback_mode;
+  const char *reason = s->os.unmanageable;
+  if (reason == NULL) reason = s->os.passed_reason;
+  if (reason == NULL) reason = avfs_header_objection(s->content.header, s->content.committed.size);
+  return reason != NULL ? reason : "a transaction that could not be undone is to be rolled back first";
 }
 
 const char *avfs_store_passed_reason(avfs_store *s) {

@@ -51,7 +51,6 @@ int avfs_store_drain(avfs_store *s, uint32_t timeout_ms);
 const char *avfs_store_passed_reason(avfs_store *s);
 /* The same for those that come next, as far as it is known; NULL: they are managed. */
 const char *avfs_store_mode_reason(avfs_store *s);
-extern const char avfs_not_rollback_mode[];
 /* Setting i; what waits by it looks again. */
 uint64_t avfs_store_get(avfs_store *s, int i);
 void avfs_store_set(avfs_store *s, int i, uint64_t value);

@@ -88,7 +88,7 @@ static int commit(avfs_main_file *m) {
   int handed_over;
   int rc = avfs_conn_commit(&m->conn, &handed_over);
   if (handed_over) {
-    avfs_main_file_become(m, AVFS_MODE_PASSED, avfs_not_rollback_mode, AVFS_LOCK_EXCLUSIVE);
+    avfs_main_file_become(m, AVFS_MODE_PASSED, avfs_store_passed_reason(m->conn.store), AVFS_LOCK_EXCLUSIVE);
   }
   return rc;
 }

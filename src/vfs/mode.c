@@ -38,6 +38,7 @@
  */
 #include "vfs/vfs.h"
 
+#include "pages/db_header.h"
 #include "store/connection.h"
 #include "store/registry.h"
 #include "store/report.h"
@@ -113,8 +114,12 @@ void avfs_main_file_become(avfs_main_file *m, enum avfs_mode mode, const char *r
 }
 
 char *avfs_main_file_refusal(const avfs_main_file *m, const char *reason) {
+  const char *remedy = reason == avfs_header_wal
+      ? "take it out of that once (PRAGMA journal_mode=delete, with no other connection to it)"
+      : "remove the cause";
   char *message = sqlite3_mprintf("asyncvfs: %s is refused, since it would be passed through "
-                                  "(require_managed=yes): %s", m->conn.path, reason);
+                                  "(require_managed=yes): %s; %s, or open it without require_managed",
+                                  m->conn.path, reason, remedy);
   avfs_report(SQLITE_CANTOPEN, "%s", message == NULL ? "out of memory" : message);
   return message;
 }
@@ -139,6 +144,11 @@ int avfs_main_file_pass(avfs_main_file *m, const char *reason, int level) {
   rc = parent->pMethods->xLock(parent, level);
   if (rc == SQLITE_OK) avfs_counter_set(&m->conn.passed_level, level);
   return rc;
+}
+
+const char *avfs_main_file_reason(const avfs_main_file *m) {
+  if (m->reason != NULL || m->conn.store == NULL) return m->reason;
+  return avfs_store_mode_reason(m->conn.store);   /* another connection may know it already */
 }
 
 /* SQLite tells its busy handler right after opening. A commit is told in the same way, by a file

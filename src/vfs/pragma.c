@@ -180,9 +180,22 @@ static char *unknown_message(const char *name) {
                          "asyncvfs_recover, asyncvfs_status, %z", name, avfs_setting_list("asyncvfs_"));
 }
 
+/* The commit that makes it a database in WAL mode would succeed, and each use after it be refused without
+ * words. */
+static int refuse_wal(const avfs_main_file *m, const char *mode, char **answer) {
+  avfs_store *s = m->conn.store;
+  if (mode == NULL || sqlite3_stricmp(mode, "wal") != 0) return SQLITE_NOTFOUND;
+  if (s == NULL || avfs_store_get(s, AVFS_REQUIRE_MANAGED) == AVFS_REQUIRE_MANAGED_NO) return SQLITE_NOTFOUND;
+  *answer = sqlite3_mprintf("asyncvfs: in WAL mode %s would be passed through, and it is to be managed "
+                            "(require_managed=yes): leave it in rollback mode, or open it without "
+                            "require_managed", m->conn.path);
+  return SQLITE_ERROR;
+}
+
 int avfs_pragma(avfs_main_file *m, char **arg) {
   const char *name = arg[1], *text = arg[2];
   int i;
+  if (sqlite3_stricmp(name, "journal_mode") == 0) return refuse_wal(m, text, &arg[0]);
   if (sqlite3_stricmp(name, "locking_mode") == 0 && text != NULL) m->conn.durability.has_unlocked = 0;
   if (sqlite3_strnicmp(name, "asyncvfs_", 9) != 0) return SQLITE_NOTFOUND;
   name += 9;
@@ -192,7 +205,7 @@ int avfs_pragma(avfs_main_file *m, char **arg) {
   if (sqlite3_stricmp(name, "drain") == 0) return pragma_drain(m, &arg[0]);
   if (sqlite3_stricmp(name, "recover") == 0) return pragma_recover(m, &arg[0]);
   if (sqlite3_stricmp(name, "status") == 0) {
-    arg[0] = avfs_store_status(m->conn.store, &m->conn, m->reason);
+    arg[0] = avfs_store_status(m->conn.store, &m->conn, avfs_main_file_reason(m));
     return arg[0] == NULL ? SQLITE_NOMEM : SQLITE_OK;
   }
   arg[0] = unknown_message(name);

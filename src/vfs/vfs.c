@@ -9,6 +9,7 @@
 
 #include "seam/environment.h"
 #include "seam/heap.h"
+#include "store/connection.h"
 #include "store/names.h"
 #include "store/redo_ring.h"
 #include "store/registry.h"
@@ -68,9 +69,24 @@ static void give_back(avfs_main_file *m) {
   memset(m, 0, sizeof *m);
 }
 
+/* Why a file with a store would be passed through; NULL: it is managed, or that is not to be told now. Its first
+ * lock, whose failure has no words, would find the same. */
+static const char *look(avfs_main_file *m) {
+  int rc = avfs_conn_lock(&m->conn, AVFS_LOCK_SHARED);
+  if (rc == SQLITE_OK) (void)avfs_conn_unlock(&m->conn, AVFS_LOCK_NONE);
+  return rc == AVFS_PASS ? avfs_store_passed_reason(m->conn.store) : NULL;
+}
+
+static int is_to_be_managed(const avfs_main_file *m, const avfs_settings *settings) {
+  uint64_t required = m->conn.store != NULL ? avfs_store_get(m->conn.store, AVFS_REQUIRE_MANAGED)
+                                            : settings->value[AVFS_REQUIRE_MANAGED];
+  return required == AVFS_REQUIRE_MANAGED_YES;
+}
+
 /* In place of a file that would be passed through. */
 static int refuse_to_pass(avfs_main_file *m) {
   char *message = avfs_main_file_refusal(m, m->reason);
+  if (m->conn.store != NULL) avfs_store_close(&m->conn);
   give_back(m);
   return message == NULL ? SQLITE_NOMEM : avfs_refused_file_open(&m->base, message);
 }
@@ -113,19 +129,16 @@ static int open_main(sqlite3_vfs *vfs, const char *name, avfs_main_file *m, int 
       return rc;
     }
   }
-  if (m->conn.store == NULL && settings.value[AVFS_REQUIRE_MANAGED] == AVFS_REQUIRE_MANAGED_YES) {
-    return refuse_to_pass(m);
+  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
+    if (given[i] && m->conn.store != NULL) avfs_store_set(m->conn.store, i, settings.value[i]);
+  }
+  if (is_to_be_managed(m, &settings)) {
+    if (m->reason == NULL) m->reason = look(m);
+    if (m->reason != NULL) return refuse_to_pass(m);
   }
   avfs_counter_add(&m->vfs->open, 1);
-  if (m->conn.store == NULL) {
-    avfs_ring_tell_passed(self.io, m->conn.path, m->reason);
-    avfs_main_file_begin(m, AVFS_MODE_PASSED, m->reason);
-    return SQLITE_OK;
-  }
-  for (i = 0; i < AVFS_SETTING_COUNT; i++) {
-    if (given[i]) avfs_store_set(m->conn.store, i, settings.value[i]);
-  }
-  avfs_main_file_begin(m, AVFS_MODE_MANAGED, NULL);
+  if (m->conn.store == NULL) avfs_ring_tell_passed(self.io, m->conn.path, m->reason);
+  avfs_main_file_begin(m, m->conn.store == NULL ? AVFS_MODE_PASSED : AVFS_MODE_MANAGED, m->reason);
   return SQLITE_OK;
 }
 
@@ -254,7 +267,7 @@ int avfs_common_control(avfs_main_file *m, int op, void *arg) {
       *(avfs_main_file **)arg = m;
       return SQLITE_OK;
     case AVFS_FCNTL_STATUS:
-      *(char **)arg = avfs_store_status(m->conn.store, &m->conn, m->reason);
+      *(char **)arg = avfs_store_status(m->conn.store, &m->conn, avfs_main_file_reason(m));
       return SQLITE_OK;
     default:
       return SQLITE_NOTFOUND;

@@ -69,6 +69,9 @@ char *avfs_main_file_refusal(const avfs_main_file *m, const char *reason);
 /* SQLITE_CANTOPEN, and the log says why: the database is to be managed or refused, and cannot be
  * managed for this reason. Else SQLITE_OK. */
 int avfs_main_file_may_pass(const avfs_main_file *m, const char *reason);
+/* Why it is passed through, or will be at its next lock as far as that is known; static text, NULL: it is
+ * managed. */
+const char *avfs_main_file_reason(const avfs_main_file *m);
 /* Why it has to be passed through from here on, before its first lock; NULL: no reason. */
 const char *avfs_main_file_must_pass(avfs_main_file *m);
 

@@ -318,23 +318,75 @@ static void the_open_databases_are_gone_through(void) {
   CHECK_EQ(asyncvfs_next_database(NULL, name, sizeof name), SQLITE_MISUSE);
 }
 
+/* sqlite3_open_v2 itself says this part of a sentence. */
+static void check_open_refuses(const char *path, const char *parameters, const char *part) {
+  sqlite3 *db = NULL;
+  CHECK_EQ(sqlite3_open_v2(sql_uri(path, parameters), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, sql_vfs()),
+           SQLITE_ERROR);
+  if (strstr(sqlite3_errmsg(db), part) == NULL) FAIL("%s: \"%s\"", part, sqlite3_errmsg(db));
+  sqlite3_close(db);
+  CHECK_EQ(asyncvfs_status(path, (char[4000]){0}, 4000), SQLITE_NOTFOUND);   /* nothing is left open */
+}
+
+static void journal_mode_by_stock_sqlite(const char *path, const char *mode) {
+  sqlite3 *stock = sql_open(path, SQL_STOCK_VFS);
+  sql_mustf(stock, "PRAGMA journal_mode=%s; INSERT INTO t(b) VALUES(2)", mode);
+  sql_close(stock);
+}
+
 static void what_has_to_be_managed_is_refused_else(void) {
   const char *path, *reason = NULL;
   sqlite3 *db = sql_open_table(&path);
   if (db == NULL) return;
   sql_close(db);
-  CHECK_RC(NULL, sql_try_open(sql_uri(path, "require_managed=yes&psow=0"), sql_vfs(), &db), SQLITE_ERROR);
+  check_open_refuses(path, "require_managed=yes&psow=0",
+                     "(require_managed=yes): psow=0; remove the cause, or open it without require_managed");
   CHECK_EQ(sql_try_open(sql_uri(path, "require_managed=yes"), sql_vfs(), &db), SQLITE_OK);
   sql_must(db, "INSERT INTO t(b) VALUES(1)");
   CHECK_EQ(asyncvfs_mode(db, "main", &reason), SQLITE_OK);
   CHECK(reason == NULL);
   sql_close(db);
-  db = sql_open(path, SQL_STOCK_VFS);   /* encrypted, say */
-  sql_must(db, "DROP TABLE t");
-  sql_close(db);
-  overwrite(path, "This is no SQLite database");
+  journal_mode_by_stock_sqlite(path, "wal");
+  check_open_refuses(path, "require_managed=yes", "(require_managed=yes): the database is in WAL mode; take it out "
+                     "of that once (PRAGMA journal_mode=delete, with no other connection to it), or open it without");
+  journal_mode_by_stock_sqlite(path, "delete");
   CHECK_EQ(sql_try_open(sql_uri(path, "require_managed=yes"), sql_vfs(), &db), SQLITE_OK);
-  CHECK_RC(db, sql_exec(db, "SELECT * FROM t"), SQLITE_CANTOPEN);
+  sql_close(db);
+  overwrite(path, "This is no SQLite database");   /* encrypted, say */
+  check_open_refuses(path, "require_managed=yes", "the file is no plain SQLite database: it is encrypted");
+  CHECK_EQ(sql_try_open(path, sql_vfs(), &db), SQLITE_OK);   /* without */
+  sql_close(db);
+}
+
+/* The commit would succeed, and every use after it fail. */
+static void what_has_to_be_managed_is_not_turned_into_a_wal_database(void) {
+  const char *path;
+  sqlite3 *db = sql_open_table(&path);
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_require_managed=yes");
+  CHECK_RC(db, sql_exec(db, "PRAGMA journal_mode='WAL'"), SQLITE_ERROR);
+  CHECK(strstr(sqlite3_errmsg(db), "leave it in rollback mode, or open it without require_managed") != NULL);
+  sql_must(db, "PRAGMA journal_mode; PRAGMA journal_mode=persist; INSERT INTO t(b) VALUES(1)");
+  CHECK_EQ(sql_status(db, "commits"), 2);
+  sql_must(db, "PRAGMA asyncvfs_require_managed=no; PRAGMA journal_mode=wal");
+  sql_close(db);
+}
+
+/* A statement has no words for it; the connection's status has. */
+static void what_cannot_be_managed_later_is_told_by_the_status(void) {
+  char status[4000] = "";
+  const char *path, *reason = NULL;
+  sqlite3 *db = sql_open_table(&path);
+  if (db == NULL) return;
+  sql_must(db, "PRAGMA asyncvfs_require_managed=yes; PRAGMA asyncvfs_drain");
+  journal_mode_by_stock_sqlite(path, "wal");
+  CHECK_RC(db, sql_exec(db, "INSERT INTO t(b) VALUES(3)"), SQLITE_CANTOPEN);
+  CHECK_EQ(asyncvfs_mode(db, "main", &reason), SQLITE_OK);
+  CHECK_STR_EQ(reason, "the database is in WAL mode");
+  CHECK_EQ(sql_try_text(db, "PRAGMA asyncvfs_status", status, sizeof status), SQLITE_OK);
+  CHECK(strstr(status, "\"mode\":\"passed\",\"reason\":\"the database is in WAL mode\"") != NULL);
+  journal_mode_by_stock_sqlite(path, "delete");
+  sql_must(db, "INSERT INTO t(b) VALUES(3)");
   sql_close(db);
 }
 
@@ -444,6 +496,8 @@ void suite_callbacks(void) {
   ADD_TEST(suite, who_is_passed_through_is_told_of_until_it_is_closed);
   ADD_TEST(suite, the_open_databases_are_gone_through);
   ADD_TEST(suite, what_has_to_be_managed_is_refused_else);
+  ADD_TEST(suite, what_has_to_be_managed_is_not_turned_into_a_wal_database);
+  ADD_TEST(suite, what_cannot_be_managed_later_is_told_by_the_status);
   ADD_TEST(suite, the_last_close_tells_the_status_at_the_end);
   ADD_TEST(suite, whether_a_ticket_is_durable_can_be_asked_without_a_write);
   ADD_TEST(suite, registering_again_leaves_the_default);

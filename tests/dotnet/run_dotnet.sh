@@ -15,6 +15,12 @@ version=$(cat "$root/VERSION")
 # Quiet, but for errors; the first restore fetches some 150 MB.
 build() { net "$@" -v quiet -c Release -clp:NoSummary; }
 
+echo "== asyncvfs.dll for x86 and ARM64"
+for architecture in i686 arm64; do
+  (cd "$root" && cmake --preset mingw-$architecture >/dev/null)
+  ninja -C "$BUILD_DIR/mingw-$architecture" --quiet asyncvfs
+done
+
 echo "== packages"
 rm -rf "$packages"
 build pack AsyncVfs.Net.slnx
@@ -61,6 +67,8 @@ rm -rf "$work/consumer" "$work/winforms" "$work/used"
 echo "== a project that uses the packages, on Linux"
 use_packages publish consumer
 cmp "$work/consumer/out/runtimes/win-x64/native/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
+cmp "$work/consumer/out/runtimes/win-x86/native/e_asyncvfs.dll" "$BUILD_DIR/i686/bin/asyncvfs.dll"
+cmp "$work/consumer/out/runtimes/win-arm64/native/e_asyncvfs.dll" "$BUILD_DIR/arm64/bin/asyncvfs.dll"
 said=$(cd "$work/consumer" && dotnet out/Consumer.dll)
 [ "$said" = "registered: False; Data Source=consumer.db; rows: 1" ] || { echo "it said: $said"; exit 1; }
 
@@ -69,7 +77,43 @@ awk '/^```$/ && on { exit } on { print } /^```csharp$/ { on = 1 }' "$root/dotnet
 use_packages publish consumer
 (cd "$work/consumer" && rm -f app.db && dotnet out/Consumer.dll && test -s app.db)
 
-echo "== Windows Forms on .NET Framework, compiled; a warning for x86"
-use_packages build winforms
+# warns CODE ARCHITECTURE COMMAND...: it warns by this code and names the architecture; "": it warns by none.
+warns() {
+  local said
+  said=$("${@:3}") || { echo "$said"; return 1; }
+  if [ -z "$1" ]; then
+    ! grep -q "ASYNCVFS0" <<<"$said" || { echo "it warns: $said"; return 1; }
+  else
+    grep -q "warning $1: The package AsyncVfs has no e_asyncvfs.dll for $2, " <<<"$said" || { echo "no $1: $said"; return 1; }
+  fi
+}
+for_windows() { # ARCHITECTURE OPTIONS...: the project built for it
+  rm -rf "$work/consumer/obj" "$work/consumer/out"
+  use_packages build consumer -r "win-$1" --self-contained false -p:UseAppHost=false "${@:2}"
+}
+for_framework() { # PLATFORM
+  rm -rf "$work/winforms/obj" "$work/winforms/out"
+  use_packages build winforms "-p:PlatformTarget=$1"
+}
+
+echo "== for each Windows its own library"
+warns "" "" for_windows x86
+cmp "$work/consumer/out/e_asyncvfs.dll" "$BUILD_DIR/i686/bin/asyncvfs.dll"
+warns "" "" for_windows arm64
+cmp "$work/consumer/out/e_asyncvfs.dll" "$BUILD_DIR/arm64/bin/asyncvfs.dll"
+
+echo "== Windows Forms on .NET Framework, compiled"
+warns "" "" for_framework x64
 cmp "$work/winforms/out/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
-grep -q "warning ASYNCVFS002" <<<"$(use_packages build winforms -p:PlatformTarget=x86)" || { echo "no warning"; exit 1; }
+warns "" "" for_framework x86
+cmp "$work/winforms/out/e_asyncvfs.dll" "$BUILD_DIR/i686/bin/asyncvfs.dll"
+warns "" "" for_framework AnyCPU
+cmp "$work/winforms/out/runtimes/win-arm64/native/e_asyncvfs.dll" "$BUILD_DIR/arm64/bin/asyncvfs.dll"
+cmp "$work/winforms/out/runtimes/win-x64/native/e_asyncvfs.dll" "$BUILD_DIR/bin/asyncvfs.dll"
+
+echo "== where the package has none, a warning at the build"
+rm -r "$work/used/asyncvfs/$version/runtimes/win-"{x86,arm64}
+warns ASYNCVFS001 arm64 for_windows arm64
+warns "" "" for_windows arm64 -p:AsyncVfsNoWarning=true
+warns "" "" for_windows x64
+warns ASYNCVFS002 x86 for_framework x86

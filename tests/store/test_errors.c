@@ -277,6 +277,36 @@ static void close_that_gives_up_leaves_it_in_the_ring(void) {
   close_tells_what_is_lost("close_timeout_ms=0&durability=os", 1);
 }
 
+/* The process ends while the disk refuses: a close waits for it until that end, and not for its own
+ * close_timeout_ms, which is an hour here. */
+static void close_at_the_end_waits_until_the_end(void) {
+  const char *path = scratch_path("end.db"), *well_path = scratch_path("well.db");
+  sqlite3 *db = scenario_open_table(path, "close_timeout_ms=3600000&max_lag_ms=60000");
+  sqlite3 *well = scenario_open_table(well_path, "max_lag_ms=60000");
+  long long ticket = 0;
+  int rc;
+  EXPECT(asyncvfs_end(-2) == SQLITE_MISUSE);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(1, 'kept')") == SQLITE_OK);
+  EXPECT(asyncvfs_ticket(db, "main", &ticket) == SQLITE_OK);
+  EXPECT(asyncvfs_is_durable(ticket) == SQLITE_BUSY);
+  EXPECT(asyncvfs_end(ASYNCVFS_FOREVER) == SQLITE_OK);   /* no end: it flushes */
+  EXPECT(asyncvfs_is_durable(ticket) == SQLITE_OK);
+  disk_is_full("end.db", FAULTY_ALWAYS);
+  EXPECT(sql_exec(db, "INSERT INTO t VALUES(2, 'lost')") == SQLITE_OK);
+  EXPECT(sql_exec(well, "INSERT INTO t VALUES(1, 'kept')") == SQLITE_OK);
+  EXPECT(asyncvfs_ticket(well, "main", &ticket) == SQLITE_OK);
+  rc = asyncvfs_end(0);
+  EXPECT(rc == SQLITE_BUSY || rc == SQLITE_FULL);   /* not yet, or already refused */
+  EXPECT(sqlite3_close(db) == SQLITE_OK);   /* else the scenario's time is up */
+  EXPECT(heard.error[heard_of_loss()].lost == 1);
+  EXPECT(sqlite3_close(well) == SQLITE_OK);   /* whose disk works */
+  EXPECT(asyncvfs_wait(ticket, 0) == SQLITE_OK);
+  faulty_fail(CALL_WRITE, 0, 0, NULL);
+  EXPECT(asyncvfs_end(ASYNCVFS_FOREVER) == SQLITE_OK);   /* again no end in sight */
+  scenario_check_stock(path, 1, 1);
+  scenario_check_stock(well_path, 1, 1);
+}
+
 typedef struct waiter {
   long long ticket;
   int timeout_ms, rc;
@@ -528,6 +558,7 @@ static const scenario scenarios[] = {
     SCENARIO(close_that_gives_up_tells_what_is_lost),
     SCENARIO(close_that_abandons_tells_what_is_lost),
     SCENARIO(close_that_gives_up_leaves_it_in_the_ring),
+    SCENARIO(close_at_the_end_waits_until_the_end),
     SCENARIO(close_takes_the_database_down_under_a_waiting_thread),
     SCENARIO(refused_super_journal_is_forgotten),
     SCENARIO(second_database_refuses_at_once),

@@ -96,6 +96,20 @@ public class DurabilityTests
     }
 
     [Fact]
+    public void A_wait_whose_time_is_up_says_so()
+    {
+        using Database a = new(Database.Lazy), b = new(Database.Lazy);
+        using SqliteConnection first = a.Open(), second = b.Open();
+        Database.Execute(first, "CREATE TABLE t(x)");
+        Database.Execute(second, "CREATE TABLE t(x)");
+        Assert.False(first.GetDurabilityTicket().Wait(TimeSpan.Zero));
+        AsyncVfsException e = Assert.Throws<AsyncVfsException>(() => second.Flush(TimeSpan.Zero));
+        Assert.Equal(5, e.SqliteErrorCode);
+        Assert.Contains("the time is up. It goes on being written", e.Message);
+        Assert.Throws<ArgumentOutOfRangeException>(() => second.Flush(TimeSpan.FromSeconds(-2)));
+    }
+
+    [Fact]
     public async Task Cancelling_races_with_completion_harmlessly()
     {
         using var t = new Database(Database.Lazy);

@@ -115,9 +115,35 @@ public class PassedThroughTests
     {
         using var t = new Database(new AsyncVfsOptions { RequireManaged = true });
         SqliteException e = Assert.Throws<SqliteException>(() => t.OpenPassed());
-        Assert.Contains("would be passed through (require_managed=yes): psow=0", e.Message);
+        Assert.Contains("would be passed through (require_managed=yes): psow=0; remove the cause, or", e.Message);
         using SqliteConnection db = t.Open();
         Database.Execute(db, "CREATE TABLE t(x)");
+    }
+
+    [Fact]
+    public async Task Where_it_has_to_be_managed_WAL_mode_is_refused_and_why_is_said()
+    {
+        using var t = new Database(new AsyncVfsOptions { RequireManaged = true });
+        SetJournalMode(t, "wal");
+        Assert.Contains("the database is in WAL mode; take it out of that once (PRAGMA journal_mode=delete, with no other connection to it), or open it without require_managed",
+            Assert.Throws<SqliteException>(t.Open).Message);
+        SetJournalMode(t, "delete");
+        using SqliteConnection db = t.Open();
+        Assert.Contains("leave it in rollback mode", Assert.Throws<SqliteException>(() => Database.Execute(db, "PRAGMA journal_mode=wal")).Message);
+        Database.Execute(db, "CREATE TABLE t(x)");
+
+        // Later SQLite has no place for words: the status has.
+        await db.DrainAsync(TestContext.Current.CancellationToken);
+        SetJournalMode(t, "wal");
+        Assert.Equal(14, Assert.Throws<SqliteException>(() => Database.Execute(db, "INSERT INTO t VALUES(1)")).SqliteErrorCode);
+        Assert.Equal("the database is in WAL mode", db.GetAsyncVfsStatus()!.PassedThroughReason);
+    }
+
+    private static void SetJournalMode(Database t, string mode)
+    {
+        using SqliteConnection stock = t.OpenStock();
+        Assert.Equal(mode, Database.Scalar<string>(stock, $"PRAGMA journal_mode={mode}"));
+        Database.Execute(stock, "PRAGMA user_version=1");
     }
 }
 

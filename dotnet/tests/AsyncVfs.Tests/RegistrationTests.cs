@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Data.Sqlite;
 using Xunit;
 
@@ -61,13 +62,27 @@ public class RegistrationTests
     public void Without_the_library_registering_says_where_it_comes_from()
     {
         using var t = new Database();
+        string architecture = RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
         // The same program, in a folder without e_asyncvfs.dll.
         foreach (string file in Directory.GetFiles(AppContext.BaseDirectory))
         {
             if (Path.GetFileName(file) != "e_asyncvfs.dll") File.Copy(file, t.File(Path.GetFileName(file)));
         }
-        Assert.StartsWith("AsyncVfsException: e_asyncvfs.dll cannot be loaded. The package AsyncVfs brings it",
-            Child.Finish("register_first", t.Path, t.File(Path.GetFileName(Environment.ProcessPath!))).Output);
+        string program = t.File(Path.GetFileName(Environment.ProcessPath!));
+        Assert.StartsWith($"AsyncVfsException: e_asyncvfs.dll for {architecture} cannot be loaded. The package AsyncVfs has it as runtimes/win-{architecture}/native/e_asyncvfs.dll",
+            Child.Finish("register_first", t.Path, program).Output);
+
+        // And with one for a processor that there is no Windows for: Alpha.
+        byte[] library = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "e_asyncvfs.dll"));
+        BitConverter.TryWriteBytes(library.AsSpan(BitConverter.ToInt32(library, 0x3c) + 4), (short)0x184);
+        File.WriteAllBytes(t.File("e_asyncvfs.dll"), library);
+        Assert.StartsWith($"AsyncVfsException: The e_asyncvfs.dll that was found is not one for {architecture}, as this process is: take runtimes/win-{architecture}/",
+            Child.Finish("register_first", t.Path, program).Output);
+
+        // And with another library by that name.
+        File.Copy(t.File("e_sqlite3.dll"), t.File("e_asyncvfs.dll"), overwrite: true);
+        Assert.StartsWith("AsyncVfsException: The e_asyncvfs.dll that was found is not the one of this version of the package",
+            Child.Finish("register_first", t.Path, program).Output);
     }
 
     [Fact]
