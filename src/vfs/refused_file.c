@@ -1,4 +1,5 @@
-/* refused_file.c: a main database that is not opened, since a parameter of its URI is wrong.
+/* refused_file.c: a main database that is not opened, since a parameter of its URI is wrong or
+ * since it would be passed through and is to be managed (require_managed).
  *
  * Of an xOpen that fails SQLite keeps a number and no words. So xOpen succeeds, with a file that
  * can be closed and no more, and sqlite3_open_v2 fails a moment later, before it returns:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The .NET packages: what is in them; what they do, by dotnet/tests under Wine with each
 # version of the provider; and that a project can use them, on Linux, where there is no
-# asyncvfs. Without a .NET SDK: skipped (77).
+# asyncvfs, and on Windows, with an older provider. Without a .NET SDK: skipped (77).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -71,6 +71,13 @@ cmp "$work/consumer/out/runtimes/win-x86/native/e_asyncvfs.dll" "$BUILD_DIR/i686
 cmp "$work/consumer/out/runtimes/win-arm64/native/e_asyncvfs.dll" "$BUILD_DIR/arm64/bin/asyncvfs.dll"
 said=$(cd "$work/consumer" && dotnet out/Consumer.dll)
 [ "$said" = "registered: False; Data Source=consumer.db; rows: 1" ] || { echo "it said: $said"; exit 1; }
+
+echo "== the same project under Wine, with the oldest provider that the packages know"
+rm -rf "$work/consumer/obj" "$work/consumer/out"
+use_packages publish consumer -r win-x64 --self-contained true -p:ProviderVersion=8.0.30
+said=$(cd "$work/consumer" && WINEDLLOVERRIDES=$wine_for_dotnet timeout 120 "$WINE" out/Consumer.exe </dev/null | tr -d '\r')
+[ "$said" = 'registered: True; Data Source="file:consumer.db?vfs=asyncvfs&max_lag_ms=50"; rows: 1' ] || { echo "it said: $said"; exit 1; }
+rm -rf "$work/consumer/obj" "$work/consumer/out"
 
 echo "== the first lines of the packages' README, on Linux, as they stand"
 awk '/^```$/ && on { exit } on { print } /^```csharp$/ { on = 1 }' "$root/dotnet/PACKAGE.md" >"$work/consumer/Program.cs"
