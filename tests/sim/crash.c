@@ -8,7 +8,7 @@
 #include "kept.h"
 #include "sqlite3.h"
 
-enum { SEEN = 1 << 14, DEPTH = 3 };
+enum { SEEN = 1 << 14, DEPTH = 3, SWEPT_RATE = 20000 };
 
 sim_history sim_commits[SIM_DATABASES];
 const char *const sim_names[SIM_DATABASES] = {"/t/main.db", "/t/b.db", "/t/c.db"};
@@ -249,13 +249,13 @@ static int has_ring(const sim_disk *d) {
 /* 1: it is kept for an heir. The more there are the fewer are added. */
 static int is_to_be_kept(sim_disk *image, int killed) {
   uint32_t *count = killed ? &kept_kills : &kept_cuts;
-  uint32_t rate = killed ? 600000 : has_ring(image) ? 100000 : hot_bytes(image) > 0 ? 30000 : 2000;
+  uint32_t rate = killed ? 300000 : has_ring(image) ? 40000 : hot_bytes(image) > 0 ? 30000 : 2000;
   if (depth > 0) return 0;
   /* By two names: a journal beside either, which the programs respect and an heir would not. */
   if (sim_disk_find(image, sim_second_name) != NULL) return 0;
   if (heir_depth >= 0 && heirs_left == 0) return 0;
   if (heir_depth >= 0) rate = 400000;
-  if (!sim_chance(&look, rate) || *count >= (killed ? 100u : 30u)) return 0;
+  if (!sim_chance(&look, rate) || *count >= (cut_rate <= SWEPT_RATE ? 2u : killed ? 100u : 30u)) return 0;
   heirs_left -= heir_depth >= 0;
   ++*count;
   return 1;
@@ -331,7 +331,7 @@ static void cut_all_kinds(sim_disk *d) {
   if (sim_disk_is_settled(d)) n = 0;
   else (void)cut(d, SIM_CUT_ALL, "power cut, all that is pending persists");
   while (n-- > 0) (void)cut(d, SIM_CUT_SOME, "power cut, some of what is pending persists");
-  if (sim_chance(&look, 500000)) kill_process(d, "kill");
+  if (sim_chance(&look, 250000)) kill_process(d, "kill");
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_RESTORE);
   sim_frozen--;
 }
@@ -367,7 +367,7 @@ void sim_crash_now(sim_disk *d) {
 void sim_crash_moment(void) {
   if (sim_frozen > 0 || watched == NULL || watched->stepped != stepped || !has_ring(watched)) return;
   begin_step();
-  if (sim_cut_only != 0 ? sim_stats.steps != sim_cut_only : !sim_chance(&look, cut_rate / 8)) return;
+  if (sim_cut_only != 0 ? sim_stats.steps != sim_cut_only : !sim_chance(&look, cut_rate / 16)) return;
   sim_frozen++;
   sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SAVE);
   kill_process(watched, "kill between two steps");
@@ -379,7 +379,9 @@ void sim_crash_ring_failed(const char *name) {
   int d;
   for (d = 0; d < sim_databases; d++) {
     size_t n = strlen(sim_names[d]);
-    if (strncmp(name, sim_names[d], n) == 0 && name[n] == '-') sim_commits[d].kept = sim_commits[d].acked;
+    if (strncmp(name, sim_names[d], n) != 0 || name[n] != '-') continue;
+    sim_commits[d].kept = sim_commits[d].acked;
+    if (sim_commits[d].trying) sim_commits[d].trying = SIM_RING_FAILED;
   }
 }
 

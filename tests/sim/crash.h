@@ -24,13 +24,13 @@
 #include "disk.h"
 #include "stock.h"
 
-enum { SIM_DATABASES = 3, SIM_STATES = 4096, SIM_GROUPS = 1024, SIM_STOCKS = 4 };
+enum { SIM_DATABASES = 3, SIM_STATES = 4096, SIM_GROUPS = 1024, SIM_STOCKS = 4, SIM_RING_FAILED = 2 };
 
 /* What one database may be. */
 typedef struct sim_history {
   uint64_t state[SIM_STATES];   /* hash of the content after commit k; 0: empty */
   uint32_t count;               /* committed states */
-  int trying;                   /* a COMMIT is in progress... */
+  int trying;                   /* a COMMIT is in progress, during which its ring may fail... */
   uint64_t trying_state;        /* ...to this state, which would be number `count` */
   uint32_t acked;               /* this one is promised to survive */
   uint32_t kept;                /* this one too, while the machine lives */

@@ -35,12 +35,17 @@ void sim_kept_start(void) {
   if (shared == MAP_FAILED) sim_fail("no memory for what is kept");
 }
 
+/* States of the run that are the same in this process, if it is an heir. */
+static uint32_t of_run[SIM_DATABASES] = {UINT32_MAX, UINT32_MAX, UINT32_MAX};
+
+static int is_run(void) { return of_run[0] == UINT32_MAX; }
+
 /* ---- processes ------------------------------------------------------------------------ */
 
 static void hand_over(void) {
   int i;
   shared->statistics = sim_stats;
-  for (i = 0; i < 3; i++) shared->calls[i] = plans[i]->calls;
+  for (i = 0; is_run() && i < 3; i++) shared->calls[i] = plans[i]->calls;
 }
 
 static void take_over(void) {
@@ -93,9 +98,6 @@ static size_t bytes_of(const sim_disk *d) {
   return n;
 }
 
-/* States of the run that are the same in this process. */
-static uint32_t of_run[SIM_DATABASES] = {UINT32_MAX, UINT32_MAX, UINT32_MAX};
-
 void sim_kept_shortened(int d) {
   if (of_run[d] > sim_commits[d].count) of_run[d] = sim_commits[d].count;
 }
@@ -109,7 +111,7 @@ static void keep_history(int d, int killed, sim_kept_history *to) {
   to->trying = h->trying;
   to->trying_state = h->trying_state;
   to->of_run = of_run[d] < h->count ? of_run[d] : h->count;
-  if (of_run[d] == UINT32_MAX) memcpy(shared->commits[d].state, h->state, h->count * sizeof h->state[0]);
+  if (is_run()) memcpy(shared->commits[d].state, h->state, h->count * sizeof h->state[0]);
   for (i = to->of_run; i < h->count; i++) {
     if (i - to->of_run == SIM_KEPT_STATES) sim_fail("an heir makes too many commits");
     to->added[i - to->of_run] = h->state[i];
@@ -129,7 +131,7 @@ void sim_keep(const sim_disk *d, int killed, int depth, uint64_t hash) {
   k->step = sim_stats.steps;
   for (i = 0; i < sim_databases; i++) keep_history(i, killed, &k->of[i]);
   k->groups = sim_group_count;
-  if (depth == 0) memcpy(shared->groups, sim_groups, sim_group_count * sizeof sim_groups[0]);
+  if (is_run()) memcpy(shared->groups, sim_groups, sim_group_count * sizeof sim_groups[0]);
   if (k->groups > 0) memcpy(k->last_group, sim_groups[k->groups - 1], sizeof k->last_group);
   shared->databases = sim_databases;
 }

@@ -121,11 +121,12 @@ int sim_commit_by(sim_program *p, const char *sql, int only, int done[SIM_DATABA
   sim_stats.groups += changed > 0 && taken > 0;
   for (d = 0; d < sim_databases; d++) {
     int written = state[d] != sim_newest_state(d);   /* else it may have waited for nothing */
+    int failed = sim_commits[d].trying == SIM_RING_FAILED;
     if (done[d]) committed(p, d, state[d]);
     sim_commits[d].trying = 0;
     if (done[d] && written && rc == SQLITE_OK && p->disk) sim_acknowledged(d);
     /* What is passed through by two names is stock SQLite's. */
-    if (done[d] && written && rc == SQLITE_OK && (p->os || p->stock) && !sim_run.second_name) {
+    if (done[d] && written && rc == SQLITE_OK && (p->os || p->stock) && !sim_run.second_name && !failed) {
       sim_commits[d].kept = sim_commits[d].count - 1;
     }
   }
