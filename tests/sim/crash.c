@@ -255,7 +255,7 @@ static int is_to_be_kept(sim_disk *image, int killed) {
   if (sim_disk_find(image, sim_second_name) != NULL) return 0;
   if (heir_depth >= 0 && heirs_left == 0) return 0;
   if (heir_depth >= 0) rate = 400000;
-  if (!sim_chance(&look, rate) || *count >= (cut_rate <= SWEPT_RATE ? 2u : killed ? 100u : 30u)) return 0;
+  if (!sim_chance(&look, rate) || *count >= (cut_rate <= SWEPT_RATE ? 2u : killed ? 40u : 12u)) return 0;
   heirs_left -= heir_depth >= 0;
   ++*count;
   return 1;

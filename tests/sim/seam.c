@@ -570,7 +570,7 @@ typedef struct mapping {
   int writes;
 } mapping;
 
-uint64_t sim_ring_bytes = 64 << 10;
+uint64_t sim_ring_bytes = 256 << 10;
 static mapping *written[8];
 static int written_count;
 

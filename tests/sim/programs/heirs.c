@@ -119,11 +119,14 @@ static void come_first(void) {
   sim_group_count = 0;
 }
 
-/* A stock program reads: nothing changes under it, and who takes the commits up waits for it. */
+/* A stock program reads: nothing changes under it, and who takes the commits up waits for it. It stays,
+ * with what it has cached. */
+static sqlite3 *reader;
+static int reader_of;
+
 static void read_meanwhile(void) {
   int d = (int)below((uint32_t)sim_databases), rc;
   uint64_t before, now = 0;
-  sqlite3 *reader = NULL;
   sqlite3_open_v2(sim_names[d], &reader, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "win32");
   if (sqlite3_exec(reader, "BEGIN", NULL, NULL, NULL) != SQLITE_OK || sim_content(reader, "main", &before) != SQLITE_OK) {
     sim_fail("a stock reader cannot read: %s", sqlite3_errmsg(reader));
@@ -137,6 +140,19 @@ static void read_meanwhile(void) {
   if (sim_content(reader, "main", &now) != SQLITE_OK || now != before) sim_fail("the content has changed under a stock reader");
   sqlite3_close(dbs[d]);
   dbs[d] = NULL;
+  if (sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) sim_fail("a stock reader cannot end");
+  reader_of = d;
+  sim_strangers++;
+}
+
+static void read_at_last(void) {
+  const sim_history *h = &sim_commits[reader_of];
+  uint64_t now = 0;
+  int rc;
+  if (reader == NULL) return;
+  rc = sim_content(reader, "main", &now);
+  if (rc != SQLITE_OK) sim_fail("a stock reader cannot read at last: %s", sqlite3_errmsg(reader));
+  if (now != h->state[h->count - 1]) sim_fail("a stock reader has not seen what was taken up");
   sqlite3_close(reader);
 }
 
@@ -325,6 +341,7 @@ static void live(void *arg) {
   close_all();
   for (d = 0; d < sim_databases; d++) sim_commits[d].acked = sim_commits[d].kept = sim_commits[d].count - 1;
   disk.stepped = NULL;
+  read_at_last();
   check_end();
   if (sim_parent_files > 0) sim_fail("%d files are still open", sim_parent_files);
   if (gave_up) sim_heap_blocks = 0;   /* the registry remembers it */
