@@ -543,6 +543,7 @@ static void where_os_cannot_be_had_disk_is_in_force_and_says_why(void) {
   char text[4000] = "";
   if (db == NULL) return;
   CHECK_EQ(sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file), SQLITE_OK);
+  sql_must(db, "PRAGMA asyncvfs_durability=memory");
   store_peek_fall_back(file, "there is no room");
   check_durability(db, "memory");
   sql_must(db, "PRAGMA asyncvfs_durability=os");

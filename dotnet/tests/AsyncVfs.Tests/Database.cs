@@ -9,8 +9,8 @@ public sealed class Database : IDisposable
     private readonly string folder = Directory.CreateTempSubdirectory("asyncvfs").FullName;
     private readonly AsyncVfsOptions options;
 
-    /// <summary>With a lag so long that what is written was asked for.</summary>
-    public static readonly AsyncVfsOptions Lazy = new() { MaxLag = TimeSpan.FromSeconds(60) };
+    /// <summary>With a lag so long that what is written was asked for, also when the database is new.</summary>
+    public static readonly AsyncVfsOptions Lazy = new() { Durability = Durability.Memory, MaxLag = TimeSpan.FromSeconds(60) };
 
     public Database(AsyncVfsOptions? options = null)
     {
