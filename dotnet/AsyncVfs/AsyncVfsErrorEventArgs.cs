@@ -12,6 +12,7 @@ public sealed class AsyncVfsErrorEventArgs : EventArgs
         RetryAfter = error.RetryMs == 0 ? null : TimeSpan.FromMilliseconds(error.RetryMs);
         WaitingCommits = error.Waiting;
         LostCommits = error.Lost;
+        KeptCommits = error.Kept;
     }
 
     /// <summary>The full path of the database.</summary>
@@ -32,6 +33,11 @@ public sealed class AsyncVfsErrorEventArgs : EventArgs
     /// <summary>Commits that are in memory alone.</summary>
     public long WaitingCommits { get; }
 
-    /// <summary>Commits that are lost, since the database was closed without them; else 0.</summary>
+    /// <summary>Commits that are lost: the database was closed without them, or opened again where they do not fit any more;
+    /// else 0.</summary>
     public long LostCommits { get; }
+
+    /// <summary>Commits that are not on the disk although the database is closed; who opens it next through
+    /// asyncvfs has them (<see cref="Durability.Os"/>). Else 0.</summary>
+    public long KeptCommits { get; }
 }

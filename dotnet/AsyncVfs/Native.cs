@@ -109,6 +109,7 @@ internal static unsafe class Native
         internal byte* Path;
         internal byte* Message;
         internal long Lost;
+        internal long Kept;
     }
 
     internal static string Text(byte* utf8)

@@ -12,7 +12,7 @@
 #if !defined(AVFS_RING_LEAST)
 # define AVFS_RING_LEAST (1u << 20)
 #endif
-enum { GROWTH = 4, RING_MOST = AVFS_RING_LEAST * GROWTH * GROWTH };
+enum { GROWTH = 4, RING_MOST = AVFS_RING_LEAST * GROWTH * GROWTH * GROWTH };
 
 /* ---- where there is no store -------------------------------------------------------- */
 
