@@ -64,55 +64,7 @@
  *         Its file is then of no use, and older than the database soon: delete it.
  * Units:  a commit's number is the store's; the ring's own may be shifted against it.
  *
- * Wiring: which call the store makes where, under which guard, and in which order. `held` is
- * store->lock; `busy` is the setter of os.busy, without the lock, who may wait for the disk.
- *
- *   fresh.c, avfs_fresh_lock (busy; SHARED, journal not hot, read_start done): where the file has
- *       a ring (io->exists), open(MAP_READ), look, close. An error of open is the lock's answer.
- *         NOTHING   go on as if there were none.
- *         PENDING   a read-only connection answers SQLITE_READONLY_RECOVERY. Others take RESERVED and
- *                   EXCLUSIVE on os_file (SQLITE_BUSY, as for any lock, while others read), without
- *                   letting SHARED go; else read_start again. open(MAP_WRITE), then replay with
- *                   seq = commit_seq + 1 into a table of pages of its own. db->read is os_file's xRead,
- *                   zeros for SHORT_READ and for the lock bytes, as content.c's read_disk.
- *         REFUSED   set_aside beside it, avfs_report and asyncvfs_on_error (report.commits,
- *                   report.reason, path), counted in the status; go on without.
- *   os_lock.c, step_up, after that (held): adopt; then, with report.replayed > 0: unit =
- *       report.page_bytes, pages to content.committed, its size = report.file_bytes, header from
- *       page 1, avfs_commits_add, content.dirty, os.level EXCLUSIVE, avfs_drain_grew. Readers
- *       see it from here on, and none has before. The header decides then whether the database is
- *       managed. With report.replayed == 0 only the ring stays open.
- *       If anything of it fails: close(r, 0), pages freed, os_file unlocked: it is as it was.
- *   os_lock.c, raise_os to RESERVED (busy, journal open), if a connection wants durability=os
- *       and there is no ring: open(MAP_WRITE). Any error: said once, and `disk` is in force for these
- *       connections; what is in force, and why, is what PRAGMA and status answer.
- *   connection.c, where RESERVED is had (held), before avfs_transaction_begin: if the ring does not
- *       serve, and avfs_drain_is_empty: begin(commit_seq, content.header, sqlite3_randomness). If something
- *       is queued (the first `os` connection came late), not yet: append is not called, and `os`
- *       commits await their own number, until it was empty here once.
- *   limits.c: is_pressing and is_full say so for the ring too (avfs_redo_is_pressing, _is_full).
- *   avfs_conn_sync (the last moment at which a commit may wait): unless fits(txn.count, unit), all
- *       commits so far are waited for (avfs_wait_durable), as spill does. So a commit that is not
- *       put in comes behind an empty ring, and nothing that has returned is lost by it: (5).
- *   avfs_transaction_commit (held), before avfs_page_table_merge: append, with seq = commit_seq + 1,
- *       the header that it will have, before = committed, else draining, else NULL; for every
- *       connection, whatever its durability, since a later `os` commit stands on it. An answer >
- *       durable_seq is an `os` connection's await_seq; it waits where `disk` does. `memory` ignores it.
- *       In WAL mode: the same, where a commit's frames become pages of committed.
- *   avfs_write_through_commit appends nothing: an `os` commit there awaits its own number.
- *   avfs_commits_freeze and avfs_commits_add_draining (held): freeze(draining_seq, content.header), the
- *       header set first; before avfs_drain_start. Not for segments, not when a batch is tried again.
- *   avfs_commits_durable (held), where durable_seq is set, before anybody is woken: durable.
- *   failed, looked at after append: want all commits written now (avfs_drain_want), `disk` is in force,
- *       said once; close(r, 1) by who is busy next.
- *   avfs_os_lock_lower to NONE (busy), before the journal is removed and the lock goes: close(r, 0), or
- *       close(r, 1) when the last connection closes. All is durable there, so it holds nothing, and who
- *       has the lock next may do with it what he likes. BUSY of the deletion is no error.
- *   avfs_os_lock_hand_over (busy): close(r, 1), before the lock goes.
- *   store.c, a close that gives up (close=abandon, the time is up): close(r, 0). What it reports is then
- *       kept, not lost: the next open has it.
- *   exit.c: freeze and durable as ever. If all is written, close(r, 1) is allowed; else leave it.
- *   A change of the unit waits for an empty queue already, so no two records differ in it.
+ * When the store calls what: store/redo_ring.h.
  */
 #ifndef AVFS_REDO_H
 #define AVFS_REDO_H

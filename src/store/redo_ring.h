@@ -13,6 +13,12 @@
  * has answered for it is waited for by who is to survive. So `os` is what it says, whatever
  * the others of the database do.
  *
+ * So:  - it is closed before the OS lock falls below RESERVED: who has it next has a ring of his own;
+ *      - a commit that does not fit comes when all before it are durable (at SYNC, connection.c);
+ *      - it begins on an empty queue, and one that was full gives way to a larger one there alone;
+ *      - a write-through transaction, or one of several databases, is not in it: its commit waits for
+ *        the disk.
+ *
  * Who: look, replay, make, close wait for the disk: by the setter of os.busy, without the lock. The
  * rest has the lock, and waits for nothing.
  *
