@@ -5,6 +5,6 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/build.sh"
 if [ $# = 0 ]; then
-  set -- --images "${SIM_IMAGES:-50000}" --seconds "${SIM_SECONDS:-60}" --seed "${SIM_SEED:-1}"
+  set -- --images "${SIM_IMAGES:-25000}" --seconds "${SIM_SECONDS:-60}" --seed "${SIM_SEED:-1}"
 fi
 exec "$here/../../build/sim/sim" "$@"

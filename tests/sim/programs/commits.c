@@ -109,7 +109,7 @@ int sim_commit_by(sim_program *p, const char *sql, int only, int done[SIM_DATABA
       done[d] = took_place(p, d, state[d]);
     }
     /* One that waits for the disk is told when it is not to be had, and stays committed. */
-    if (done[d] && rc != SQLITE_OK && !sim_run.faults && !(p->disk && sim_sweep.lasting)) {
+    if (done[d] && rc != SQLITE_OK && !sim_run.faults && !((p->disk || p->os) && sim_sweep.lasting)) {
       sim_fail("%s: a COMMIT that answers %d for want of memory has taken place", p->name, rc);
     }
     taken += done[d] && group[d] != 0;
