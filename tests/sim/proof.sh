@@ -34,7 +34,7 @@ for seed in ${SIM_SWEEPS-1 2 5}; do
   done
 done
 
-images=${SIM_IMAGES:-1000000}
+images=${SIM_IMAGES:-600000}
 sim proof --images "$images" --seconds "${SIM_SECONDS:-840}" --seed "${SIM_SEED:-1}"
 # What the time did not suffice for is not proved.
 got=$(sed -n 's/^summary: \([0-9]*\) distinct.*/\1/p' "$out/proof.log")
