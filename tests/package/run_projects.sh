@@ -33,7 +33,7 @@ compare() { # PROJECT TARGET...: msvc/PROJECT.vcxproj has what CMake's targets h
 }
 compare core avfs_core
 compare asyncvfs avfs_heap
-compare tests avfs_heap avfs_tests
+compare tests tests avfs_tests
 compare bench bench
 compare demo import
 compare recover asyncvfs_recover

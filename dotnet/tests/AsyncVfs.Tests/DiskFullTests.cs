@@ -9,7 +9,10 @@ namespace AsyncVfs.Tests;
 [Trait("disk", "full")]
 public class DiskFullTests
 {
-    private static readonly AsyncVfsOptions options = new() { MaxLag = TimeSpan.FromSeconds(60), OnClose = CloseBehavior.Abandon };
+    private static readonly AsyncVfsOptions options = new()
+    {
+        Durability = Durability.Memory, MaxLag = TimeSpan.FromSeconds(60), OnClose = CloseBehavior.Abandon
+    };
 
     [Fact]
     public async Task While_the_disk_refuses_everybody_is_told_and_the_commits_stay()
