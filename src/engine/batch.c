@@ -134,16 +134,18 @@ static int resize_journal(avfs_batch *b, uint64_t bytes) {
 
 /* A journal of ours is void between batches. One that was found there may not
  * be, on the medium: a zeroed header of stock SQLite's PERSIST need not have
- * been flushed. So what was found is cut to nothing first. */
+ * been flushed, nor what a process that was killed had cut to nothing. So what was found is
+ * cut to nothing first, and flushed. */
 int avfs_batch_open_journal(avfs_batch *b) {
   uint64_t size = 0;
-  int rc;
+  int rc, there;
   if (b->journal != NULL) return SQLITE_OK;
+  there = b->io->exists(b->journal_path);
   rc = b->io->open(b->journal_path, AVFS_OPEN_CREATE, &b->journal);
   if (rc != SQLITE_OK) return rc;
   rc = b->io->size(b->journal, &size);
   b->journal_bytes = size;
-  if (size > 0) b->found_journal = 1;
+  if (there || size > 0) b->found_journal = 1;
   if (rc == SQLITE_OK && b->found_journal) {   /* also cut before, in vain: the flush failed */
     rc = resize_journal(b, 0);
     if (rc == SQLITE_OK) rc = flush(b, b->journal);

@@ -54,16 +54,10 @@ static void have_ring(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role
     /* A wait more, of one who has waited for room in the small one. */
     if (avfs_ring_is_outgrown(s)) (void)avfs_wait_empty(s);
     avfs_os_lock_make_ring(s);
+    /* A batch is over a moment later than what it wrote is durable, and has been waited for. */
+    if (!avfs_ring_serves(s) && s->commits.durable_seq == s->commits.commit_seq) avfs_wait_run(s);
   }
   avfs_ring_begin(s);
-}
-
-/* It may go on under the lock that it has, and have_ring is not called again: what has just been
- * waited for was the newest commit, so the queue is empty a moment later. */
-static void keep_ring(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
-  if (avfs_ring_serves(s)) return;
-  if (s->commits.durable_seq == s->commits.commit_seq) avfs_wait_run(s);
-  have_ring(s, c);
 }
 
 static int lock_reserved(avfs_store *s, avfs_conn *c) AVFS_REQUIRES(avfs_store_role) {
@@ -263,7 +257,9 @@ static int commit(avfs_store *s, avfs_conn *c, const waits *w, int *handed_over_
     if (w->where == AT_UNLOCK) c->await_seq = seq;
     else rc = avfs_wait_durable(s, seq, AVFS_FOREVER);
   }
-  if (rc == SQLITE_OK && w->where == HERE && w->durability == AVFS_DURABILITY_OS) keep_ring(s, c);
+  if (rc == SQLITE_OK && w->where == HERE && w->durability == AVFS_DURABILITY_OS && !avfs_ring_serves(s)) {
+    have_ring(s, c);   /* it may go on under the lock that it has */
+  }
   if (s->os.managed) return rc;
   c->await_seq = 0;
   rc = hand_over(s, c);
