@@ -478,6 +478,23 @@ static void a_journal_that_was_found_is_cut_and_flushed_first(void) {
   states_free(&s);
 }
 
+/* What a process that was killed had cut need not be cut on the medium: it has no bytes, and is
+ * flushed all the same. */
+static void a_journal_of_no_bytes_that_was_found_is_flushed_first(void) {
+  states s = states_make(1024);
+  rig *r = rig_open_with_journal(1024, &s.state[1]);
+  avfs_file *f = NULL;
+  CHECK_EQ(r->b.io->open(journal_path, AVFS_OPEN_EXISTING, &f), SQLITE_OK);
+  CHECK_EQ(r->b.io->resize(f, 0), SQLITE_OK);
+  r->b.io->close(f);
+  CHECK_EQ(judge.journal->durable.n, FOUND_BYTES);
+  CHECK_EQ(avfs_batch_open_journal(&r->b), SQLITE_OK);
+  CHECK_EQ(judge.journal->durable.n, 0);
+  CHECK(judge.journal->pending == NULL);
+  rig_close(r);
+  states_free(&s);
+}
+
 /* A cut whose flush failed is flushed when the journal is opened again, though it has no
  * bytes then. */
 static void a_cut_that_was_not_flushed_is_flushed_later(void) {
@@ -966,6 +983,7 @@ void suite_batch(void) {
   ADD_TEST(suite, segments_are_in_their_order_too);
   ADD_TEST(suite, a_page_of_two_segments_has_one_record);
   ADD_TEST(suite, a_journal_that_was_found_is_cut_and_flushed_first);
+  ADD_TEST(suite, a_journal_of_no_bytes_that_was_found_is_flushed_first);
   ADD_TEST(suite, a_cut_that_was_not_flushed_is_flushed_later);
   ADD_TEST(suite, a_journal_that_stays_long_is_not_used);
   ADD_TEST(suite, a_database_that_stays_long_is_known_to);
