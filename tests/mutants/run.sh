@@ -8,6 +8,7 @@
 #
 #   CHECK           sim           the simulation (tests/sim), natively: until it fails, or
 #                                 MUTANT_IMAGES crash images or MUTANT_SECONDS are over
+#                   sim from N    the same from seed N on: for what is rare
 #                   races         many threads under ThreadSanitizer (tests/native/races.c)
 #                   suite NAME    a suite of tests.exe, cross-compiled, under Wine
 #
@@ -40,9 +41,9 @@ reset_tree() {
   done < <(cd "$tree" && find src include tests -type f)
 }
 
-run_sim() { # LOG: the simulation of the tree as it is
+run_sim() { # LOG SEED: the simulation of the tree as it is
   SIM_SRC=$tree/src SIM_CFLAGS=-O1 "$root/tests/sim/build.sh" "$out/sim" >"$1" 2>&1 || return 2
-  timeout $((seconds + 60)) "$out/sim/sim" --images "$images" --seconds "$seconds" >"$1" 2>&1
+  timeout $((seconds + 60)) "$out/sim/sim" --images "$images" --seconds "$seconds" --seed "$2" >"$1" 2>&1
 }
 
 run_races() { # LOG
@@ -73,7 +74,8 @@ run_suite() { # SUITE LOG
 
 run_check() { # CHECK LOG: 0 it passes, 2 it cannot be built, else it fails
   case "$1" in
-    sim) run_sim "$2" ;;
+    sim) run_sim "$2" 1 ;;
+    sim\ from\ *) run_sim "$2" "${1#sim from }" ;;
     races) run_races "$2" ;;
     suite\ *) run_suite "${1#suite }" "$2" ;;
     *) die "no such check: '$1'" ;;
