@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 out=$root/build/record
 wanted=${RECORD_IMAGES:-20000}
-seed=${RECORD_SEED:-$RANDOM}
+seed=${RECORD_SEED:-${TEST_SEED:-$RANDOM}}
 sim=$root/tests/sim
 mkdir -p "$out"
 [ -f "$root/build/sim/sqlite3.o" ] || "$sim/build.sh"

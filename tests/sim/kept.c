@@ -119,8 +119,10 @@ static void keep_history(int d, int killed, sim_kept_history *to) {
 }
 
 void sim_keep(const sim_disk *d, int killed, int depth, uint64_t hash) {
-  sim_kept *k = &shared->kept[shared->count];
+  sim_kept *k;
   int i;
+  if (shared == NULL) return;   /* a recording, which has no heirs */
+  k = &shared->kept[shared->count];
   if (shared->count == SIM_KEPT || shared->used + bytes_of(d) > ROOM_BYTES) return;
   shared->count++;
   sim_disk_clone(d, &k->disk, have);
